@@ -1,10 +1,10 @@
-"""What is well with a store and what is not."""
+"""Checks of a store and its models."""
 
 from collections.abc import Callable
 
 from limner.core.errors import LimnerError, NotTrainedError
 from limner.core.messages import Message
-from limner.core.schema import Check
+from limner.core.schema import Check, SkillScore
 from limner.llm.session import ModelSession
 from limner.recommend.training import Trainer
 from limner.state.derived import DerivedState
@@ -31,7 +31,7 @@ class Doctor:
             raise NotTrainedError("health.untrained")
 
     async def examine(self, *, probe: bool = False) -> list[Check]:
-        """What is well and what is not, each with what to do."""
+        """Run all checks; each failed one says what to do."""
         counts = self.store.counts()
         held = (
             f"{counts.users:,} users, {counts.items:,} items, {counts.events:,} "
@@ -113,25 +113,22 @@ class Doctor:
                 detail=f"{chosen.name} {chosen.where}, grade {ready.grade}",
             )
         ]
-        for skill in self.models.probe.skills if self.models.probe else []:
-            words = (
-                f"{skill.right} of {skill.asked} right, needs {skill.threshold:.0%}"
-                if skill.asked
-                else "not asked"
-            )
-            checks.append(
-                Check(
-                    name=f"skill: {skill.skill}",
-                    state="ok" if skill.passed else "warn",
-                    detail=words,
-                )
-            )
-        return checks
+        probe_result = self.models.probe
+        return [*checks, *map(_skill_check, probe_result.skills if probe_result else [])]
 
     def _model_is_here(self) -> bool:
         from limner.llm import is_fetched
 
         return is_fetched(self.models.settings)
+
+
+def _skill_check(skill: SkillScore) -> Check:
+    words = f"{skill.right} of {skill.asked} right, needs {skill.threshold:.0%}"
+    return Check(
+        name=f"skill: {skill.skill}",
+        state="ok" if skill.passed else "warn",
+        detail=words if skill.asked else "not asked",
+    )
 
 
 def _fault_of(look: Callable[[], object]) -> Message | None:

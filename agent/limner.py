@@ -47,13 +47,13 @@ class Limner(AbstractContextManager["Limner"]):
         mapping: str | None = None,
     ) -> IngestReport:
         """Files or frames; all three of one kind."""
-        given = (events, items, users)
-        if any(isinstance(one, str) for one in given):
-            paths = [[one] if isinstance(one, str) else [] for one in given]
+        tables = (events, items, users)
+        if any(isinstance(one, str) for one in tables):
+            paths = [[one] if isinstance(one, str) else [] for one in tables]
             return self.engine.ingest(
                 Sources(events=paths[0], items=paths[1], users=paths[2], mapping=mapping)
             )
-        frames = [None if isinstance(one, str) else one for one in given]
+        frames = [None if isinstance(one, str) else one for one in tables]
         return ingest_frames(self.engine.store, frames[0], frames[1], frames[2], mapping)
 
     def history(self, user_id: str) -> "pd.DataFrame":

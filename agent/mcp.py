@@ -218,16 +218,18 @@ class Door:
         self, _: Context, params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
         """What to do, and the user's context."""
-        given: Mapping[str, str] = params.arguments or {}
-        user_id = given.get("user_id", "")
+        arguments: Mapping[str, str] = params.arguments or {}
+        user_id = arguments.get("user_id", "")
         if not user_id:
             raise MCPError(types.INVALID_PARAMS, "Name the user with the argument user_id.")
         match params.name:
             case "describe_user":
-                text = self._told("mcp-user", question=given.get("question") or "Who is this user?")
+                text = self._told(
+                    "mcp-user", question=arguments.get("question") or "Who is this user?"
+                )
             case "recommend_to_user":
                 text = self._told(
-                    "mcp-recommend", n=given.get("n") or "5", wish=given.get("wish", "")
+                    "mcp-recommend", n=arguments.get("n") or "5", wish=arguments.get("wish", "")
                 )
             case _:
                 unknown = message("prompt.unknown", prompt=params.name)

@@ -106,21 +106,21 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
         )[0]
-        held = socket.socket(family, kind, protocol)
+        bound = socket.socket(family, kind, protocol)
     except OSError as error:
         raise LimnerError("server.no_address", host=host, error=error.strerror) from error
     try:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(address)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
-        held.close()
+        bound.close()
         raise LimnerError("server.no_port", host=host, port=port, error=error.strerror) from error
-    return held
+    return bound
 
 
 def serve(
     settings: Settings,
-    at: socket.socket,
+    listening: socket.socket,
     exposed: Exposure,
     *,
     workers: int = 1,
@@ -134,16 +134,16 @@ def serve(
         shared = folder if workers > 1 else None
         make = partial(_application, settings, exposed, workers, shared)
         config = configured(make, settings.server, workers=workers, quiet=quiet)
-        at.listen(
+        listening.listen(
             config.backlog
         )  # who comes while the store is being opened waits, and is not turned away
         if shared is None:
-            uvicorn.Server(config).run(sockets=[at])
+            uvicorn.Server(config).run(sockets=[listening])
         else:
             # Read by prometheus_client where a process first imports it: those that are started
             # from here on.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-            Multiprocess(config, sockets=[at]).run()
+            Multiprocess(config, sockets=[listening]).run()
 
 
 def configured(
@@ -359,7 +359,7 @@ class JsonLines(logging.Formatter):
 
 
 def _logging(quiet: bool) -> dict[str, Any]:
-    """As `logging.config.dictConfig` takes it."""
+    """The logging configuration, as `logging.config.dictConfig` takes it."""
     level = "WARNING" if quiet else "INFO"
     return {
         "version": 1,

@@ -414,12 +414,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _embed(self, body: Json) -> None:
         side = self.server_side
-        given = body.get("input")
+        inputs = body.get("input")
         texts = (
-            [given]
-            if isinstance(given, str)
-            else [str(text) for text in given]
-            if isinstance(given, list)
+            [inputs]
+            if isinstance(inputs, str)
+            else [str(text) for text in inputs]
+            if isinstance(inputs, list)
             else []
         )
         if side._batch is not None and len(texts) > side._batch:
@@ -493,7 +493,7 @@ def _completion(model: str, behaviour: Behaviour, seen: SeenRequest) -> Json:
             finish = "tool_calls"
         case _:
             raise TypeError(f"{behaviour} is not an answer")
-    said = len(str(message["content"] or message["refusal"] or "").split())
+    answered = len(str(message["content"] or message["refusal"] or "").split())
     asked = len(seen.text.split())
     choice: Json = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
     if seen.body.get("logprobs"):
@@ -508,7 +508,11 @@ def _completion(model: str, behaviour: Behaviour, seen: SeenRequest) -> Json:
         "created": int(time.time()),
         "model": model,
         "choices": [choice],
-        "usage": {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said},
+        "usage": {
+            "prompt_tokens": asked,
+            "completion_tokens": answered,
+            "total_tokens": asked + answered,
+        },
     }
 
 
@@ -517,7 +521,7 @@ def _token(token: str, logprob: float) -> Json:
 
 
 def _events(completion: Json) -> Iterator[str]:
-    """The same completion in the events of a stream, a word at a time."""
+    """A completion as the events of a stream, one word each."""
     choices = completion["choices"]
     assert isinstance(choices, list)
     choice = choices[0]

@@ -20,7 +20,7 @@ from limner.evals.studies.utility import chosen
 
 ALPHA = 0.05
 BELOW = 100
-"""Exit code of an evaluation that fell below what was asked of it."""
+"""Exit code of an evaluation below its threshold."""
 
 Verdict = Literal["A better", "B better", "differs", "no difference", "untested"]
 
@@ -39,7 +39,7 @@ class MetricComparison(StrictRecord):
     """B minus A; over the users that both have a value for, where the line is tested."""
     ci95: tuple[float, float] | None
     p: float | None
-    """Two-sided randomisation test, paired by user; None where there is nothing by user."""
+    """p of a two-sided randomisation test, paired by user; None without values by user."""
     p_holm: float | None
     """Corrected over the table (Holm 1979)."""
     n: int
@@ -47,7 +47,7 @@ class MetricComparison(StrictRecord):
     verdict: Verdict
     """At 5% after correction; `differs` for a metric of which neither more nor less is better."""
     bucket: str = ""
-    """The length of history of the users it is of; all of them where it is empty."""
+    """The history length of the users; empty for all users."""
 
 
 class RunComparison(StrictRecord):
@@ -138,11 +138,11 @@ def compare(
     need_tests: bool = False,
     seed: int = 0,
 ) -> RunComparison:
-    """Every metric of every system that both runs have, or of the two that are named, B minus A.
+    """Compare two runs, B minus A: every metric of every system that both have, or of two named
+    ones.
 
-    system: that of A; against: that of B, the same name where left out. Raises BadInputError where
-    the runs are not of the same data and split, UsageError where there is no such system or metric,
-    or none in common, or nothing can be tested although `need_tests`.
+    system: the name in A; against: the name in B, the same if left out. Raises BadInputError where
+    the runs are not of the same data and split, or have no common metric.
     """
     _same_kind(a, b)
     same_split(a.evaluation, b.evaluation)
@@ -197,7 +197,7 @@ def _unpaired(name: str, paired: Pair) -> list[Message]:
 
 
 def _check_lines(lines: Sequence[MetricComparison], metrics: Sequence[str]) -> None:
-    """Raises UsageError where there is nothing to compare, or a metric that was asked for lacks."""
+    """Raises UsageError for an empty comparison, or a requested metric that is missing."""
     present = {line.metric for line in lines}
     absent = [name for name in metrics if name not in present]
     if absent:
@@ -207,7 +207,7 @@ def _check_lines(lines: Sequence[MetricComparison], metrics: Sequence[str]) -> N
 
 
 def same_split(a: Evaluation, b: Evaluation) -> None:
-    """Raises BadInputError where the two were not asked the same questions."""
+    """Raises BadInputError for runs of different test questions."""
     for what, left, right in (
         ("data set", a.dataset, b.dataset),
         ("split", a.split.name, b.split.name),
@@ -253,7 +253,7 @@ def _verdict(line: MetricComparison, p: float) -> Verdict:
 def _pairs(
     a: Evaluation, b: Evaluation, system: str, against: str
 ) -> list[tuple[SystemResult, SystemResult]]:
-    """Which system of A is compared with which of B; raises UsageError where there is none."""
+    """Pairs of systems to compare, one of A and one of B each. Raises UsageError for none."""
     left, right = _measured(a), _measured(b)
     if system or against:
         return [(_named(left, system or against, "A"), _named(right, against or system, "B"))]

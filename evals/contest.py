@@ -1,4 +1,4 @@
-"""Systems of one split side by side: who is tested against whom, and what may be said of it."""
+"""The systems of one split side by side: which are tested against which, and the conclusions."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -342,7 +342,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Sides:
-    """The other systems, by what the tests say of the focal one."""
+    """The other systems, grouped by the tests' result for the focal one."""
 
     ahead: list[Entry] = field(default_factory=list)
     """Systems that the focal one is significantly better than."""
@@ -493,7 +493,7 @@ def _beyond_accuracy(contest: Contest, focal: Entry) -> list[str]:
 
 
 def _further(contest: Contest, focal: Entry, what: str, label: str | None) -> str:
-    """Which system goes furthest by a metric, and by how much; empty where it is the focal one."""
+    """The system that goes furthest by a metric, and how far; empty if it is the focal one."""
     own = None if label is None else focal.mean(label)
     if label is None or own is None:
         return ""

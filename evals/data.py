@@ -22,8 +22,9 @@ from limner.store import Store, open_store
 
 @dataclass(frozen=True)
 class Shelf:
-    """What items are, whoever had them: rows in the order of the events' `item_ids`. Reviews are
-    left out, since they are events and may come later than the moment that is asked about.
+    """Descriptions of the items, independent of events; rows in the order of the events'
+    `item_ids`. Reviews are left out: they are events, and may be later than the time that is asked
+    about.
     """
 
     items: Sequence[Item]
@@ -40,8 +41,8 @@ class Shelf:
 
     @cached_property
     def vectors(self) -> ItemVectors | None:
-        """Of the texts, by the embedder that takes seconds for a catalogue; None where it is not
-        installed.
+        """Vectors of the item texts, by an embedder that takes seconds for a catalogue. None where
+        it is not installed.
         """
         try:
             embedder = choose_embedder(
@@ -74,7 +75,9 @@ def load(dataset: str, progress: Progress | None = None) -> EvaluationData:
 
 @contextmanager
 def opened(dataset: str, progress: Progress | None = None) -> Iterator[tuple[str, Store]]:
-    """Its name and a store that holds it, to read while the block lasts. Raises as `load` does."""
+    """(name, store) of a data set; the store may be read inside the block. Raises as `load`
+    does.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         store = _open(dataset, Path(scratch), progress or Quiet())
         try:

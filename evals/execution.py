@@ -1,4 +1,4 @@
-"""How runs and studies are carried out, apart from what they measure."""
+"""Settings of how runs and studies are carried out, apart from what they measure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,9 @@ class Execution:
     jobs: int = 1
     """Systems or cases at the same time."""
     resume: bool = False
-    """Take over what `out` holds of the same run or study."""
+    """Reuse the finished parts of the same run or study in `out`."""
     retry_errors: bool = False
-    """Take over all of it but the failures."""
+    """Reuse the finished parts in `out`, but repeat the failures."""
     cost_limit: float | None = None
     """US dollars that a study may spend; None for the limit of the settings."""
     budget: Budget | None = None

@@ -13,7 +13,7 @@ from limner.core.settings import yaml_complaint
 from limner.evals.studies.records import Study
 
 SYSTEMS = ("random", "popular", "recent", "item-knn", "user-knn", "ease", "limner")
-"""Compared where nothing is named: what needs no package beyond Limner's own."""
+"""Systems of an experiment that names none; they need no further packages."""
 METRICS = (
     "ndcg@10",
     "recall@10",
@@ -54,7 +54,7 @@ class StudyOf(BaseModel):
 
 
 class Experiment(BaseModel):
-    """What `limner eval run EXPERIMENT.yaml` reads; a key that is not named here is refused."""
+    """An experiment as `limner eval run EXPERIMENT.yaml` reads it; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -132,7 +132,8 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def overruled(experiment: Experiment, **given: object) -> Experiment:
-    """With what a door was given; None, empty text and empty lists leave what the experiment says.
+    """This experiment with the values that a door was given. None, empty text and empty lists
+    change nothing.
 
     Raises BadInputError for a value that does not fit.
     """

@@ -63,13 +63,15 @@ class SystemLists:
 
     @property
     def failed(self) -> int:
-        """Users for whom it raised or gave nothing."""
+        """Users for whom the system raised an error or returned nothing."""
         return int(self.gave_nothing.sum())
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What was hidden of everyone asked, and what the training tells of users and items."""
+    """The hidden events of every asked user, and statistics of users and items from the
+    training.
+    """
 
     split: Split
     training: Training
@@ -108,12 +110,12 @@ class Truth:
 
     @cached_property
     def ratings(self) -> Cases:
-        """Raises BadInputError where there is none to predict."""
+        """True ratings of the hidden events. Raises BadInputError where there are none."""
         return rating_cases(self.split, self.training)
 
     @cached_property
     def probabilities(self) -> Cases:
-        """Raises BadInputError where the split has none to tell."""
+        """Cases for predicted probabilities. Raises BadInputError where the split has none."""
         return probability_cases(self.split, self.training)
 
     @cached_property
@@ -293,7 +295,7 @@ class Measured:
     by_user: dict[str, Floats]
     """[users] by metric; NaN where undefined."""
     whole: dict[str, Callable[[NDArray[np.bool_]], float]]
-    """By metric, the figure over the users of a mask."""
+    """The metric over the users of a mask, by metric."""
     pooled: dict[str, Callable[[NDArray[np.bool_]], Floats]]
     """By metric that is an error over all cases (rmse): the share of each user of a mask in the
     error over the mask's cases. `by_user` has such a metric's shares over all users.
@@ -305,7 +307,7 @@ class Measured:
     def buckets(
         self, truth: Truth, labels: Sequence[str], seed: int
     ) -> dict[str, dict[str, Metric]]:
-        """By length of history; empty ones are left out."""
+        """Means by length of history; lengths without users are left out."""
         metrics_by_bucket = {}
         bucket_names = np.array(truth.buckets)
         for name, *_ in BUCKETS:

@@ -7,7 +7,7 @@ from limner.evals.records import Spent
 
 
 def spent(rows: Sequence[LedgerRow]) -> Spent:
-    """The cost of some calls. A cached answer costs nothing, and its row is no call."""
+    """Number and cost of some calls. A cached answer costs nothing and is not counted."""
     called = [one for one in rows if one.outcome != "cached"]
     return Spent(
         calls=len(called),

@@ -181,14 +181,14 @@ def _map(portraits: PortraitMap, projection: Projection) -> Plot:
     buckets = [
         one for one in dict.fromkeys(portraits.bucket_names) if one in set(portraits.buckets)
     ]
-    for at, bucket in enumerate(buckets):
+    for position, bucket in enumerate(buckets):
         rows = [row for row, one in enumerate(portraits.buckets) if one == bucket]
         axes.scatter(
             projection.places[rows, 0],
             projection.places[rows, 1],
             s=24,
-            marker=_MARKERS[at % len(_MARKERS)],
-            color=SERIES[at % len(SERIES)],
+            marker=_MARKERS[position % len(_MARKERS)],
+            color=SERIES[position % len(SERIES)],
             alpha=0.75,
             linewidths=0,
             label=f"{bucket.replace('-', '–')} events",
@@ -260,7 +260,7 @@ def _scatter(
     figure = axes.get_figure(root=True)
     if figure is not None:
         figure.draw_without_rendering()  # so that the layout is what it will be
-    at = {
+    places = {
         entry.name: (
             axes.transData.transform((x, y)),
             axes.transData.transform((x, low)),
@@ -272,10 +272,10 @@ def _scatter(
     frame = _Box(extent.x0, extent.y0, extent.x1, extent.y1)
     taken = [
         _Box(x - 6, min(y, low) - 6, x + 6, max(y, high) + 6)
-        for (x, y), (_, low), (_, high) in at.values()
+        for (x, y), (_, low), (_, high) in places.values()
     ]
     for entry, x, (y, _, _) in points:
-        name, (across, up) = _short(entry.name), at[entry.name][0]
+        name, (across, up) = _short(entry.name), places[entry.name][0]
         boxes = [(shift, _name_box(across, up, shift, len(name))) for shift in _PLACES]
         shift, box = min(
             boxes, key=lambda tried: sum(map(tried[1].over, taken)) + 1000 * tried[1].outside(frame)
@@ -307,7 +307,7 @@ _PLACES = [(10, 0), (-10, 0), (0, 16), (0, -16)] + [
     for up in (14, -14, 28, -28, 42, -42, 56, -56, 70, -70)
     for across in (10, -10, 40, -40)
 ]
-"""Where a point's name may stand, in points from it; the first that is free."""
+"""Offsets of a point's label, in points; the first free place is used."""
 
 
 @dataclass(frozen=True)

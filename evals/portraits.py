@@ -44,8 +44,8 @@ class PortraitMap:
 
 
 def portrait_map(engine: "Engine") -> PortraitMap:
-    """Of the store's portraits; empty, with a note, where there are too few, or their vectors
-    cannot be had.
+    """A map of the store's portraits. Empty, with a note, where they are too few or have no
+    vectors.
     """
     if not engine.data.counts().profiles:
         return PortraitMap((), (), message("map.no_portraits"))

@@ -1,4 +1,6 @@
-"""What a system predicts of the cases that all are asked, and what stands where it says nothing."""
+"""Predictions of a system for the cases that every system is asked, with defaults for
+missing ones.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,9 +27,11 @@ class Predicted:
 
     cases: Cases
     told: Floats
-    """[n]; `usual` where it said nothing."""
+    """[n] predictions; `usual` replaces missing ones."""
     silent: int
-    """Cases of which it said nothing: it gave NaN, or raised for the user."""
+    """Number of cases without a prediction: it was NaN, or the system raised an error for
+    the user.
+    """
     error: str
     """The first that it raised."""
 
@@ -44,8 +48,8 @@ class Predicted:
 def predict_ratings(
     system: System, cases: Cases, split: Split, training: Training
 ) -> Predicted | None:
-    """None where the system predicts none. Where it says nothing, the mean of the training's
-    ratings stands.
+    """Predicted ratings; None for a system without. The training's mean rating replaces missing
+    ones.
     """
     if not isinstance(system, Rating) or training.rated is None:
         return None
@@ -57,10 +61,10 @@ def predict_ratings(
 def predict_probabilities(
     system: System, cases: Cases, split: Split, training: Training
 ) -> Predicted | None:
-    """None where the system tells none. Where it says nothing, one half stands, which claims
-    nothing.
+    """Predicted probabilities; None for a system without. One half, which claims nothing, replaces
+    missing ones.
 
-    Raises ValueError where it says what is no probability.
+    Raises ValueError for a number outside [0, 1].
     """
     if not isinstance(system, Telling):
         return None

@@ -1,6 +1,4 @@
-"""What an evaluation says, as typed JSON: the records that runs write, compare reads and reports
-draw.
-"""
+"""Results of evaluations as typed JSON: written by runs, read by compare and report."""
 
 from typing import Annotated, Literal
 
@@ -32,8 +30,8 @@ class SplitInfo(StrictRecord):
 
 
 def apart(candidates: str, style: Style) -> list[str]:
-    """What sets numbers apart from those of our metrics over all items; said wherever one of them
-    stands.
+    """Labels for numbers of another protocol: sampled candidates, or the metrics of another tool.
+    Empty for our metrics over all items.
     """
     said = [] if candidates == "all" else [f"{candidates} candidates"]
     return said if style == "ours" else [*said, f"{style} metrics"]
@@ -41,7 +39,7 @@ def apart(candidates: str, style: Style) -> list[str]:
 
 class Metric(StrictRecord):
     mean: float | None
-    """None where it is undefined."""
+    """None for an undefined mean."""
     ci95: tuple[float, float] | None
     """Bootstrap over users; None for figures of the whole list (coverage, Gini)."""
     n: int
@@ -72,7 +70,7 @@ class SystemResult(StrictRecord):
     state: Literal["ok", "failed", "skipped"] = "ok"
     """`failed` where it raised; `skipped` where it cannot run here."""
     why: Why = None
-    """Of a failure or a skip, or what else a reader of the numbers must know, for a person."""
+    """For a person: the reason of a failure or a skip, or a caveat about the numbers."""
     metrics: dict[str, Metric] = {}
     buckets: dict[str, dict[str, Metric]] = {}
     """Figures by length of history, then metric."""

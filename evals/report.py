@@ -68,7 +68,7 @@ class ReportSection:
     more: Sequence[str]
     facts: Sequence[tuple[str, str]]
     apart: Sequence[str]
-    """Of the numbers, where they are not of our metrics over all items."""
+    """Labels for numbers of another protocol; empty for our metrics over all items."""
     sampled: bool
     first: ViewTable
     unmeasured: Sequence[str]
@@ -76,7 +76,7 @@ class ReportSection:
     every: Sequence[ViewTable]
     plots: Sequence[Plot]
     tests: Sequence[TestRow]
-    """Metric, the other's name, the test, and in words who is better."""
+    """(metric, name of the other system, test, verdict in words)."""
     settings: Sequence[tuple[Entry, str]]
     notes: Sequence[str]
 
@@ -319,21 +319,7 @@ def _bucket_tables(contest: Contest) -> list[ViewTable]:
     ]
     tables = []
     for label in sorted(measured, key=lambda one: one != contest.metric):
-        columns = []
-        for bucket in buckets:
-            tests = contest.bucket_tests if label == contest.metric else {}
-            columns.append(
-                _column(
-                    contest,
-                    label,
-                    {one.name: one.in_bucket(bucket, label) for one in contest.entries},
-                    {
-                        one.name: test
-                        for one in contest.others
-                        if (test := tests.get((bucket, one.name)))
-                    },
-                )
-            )
+        columns = [_bucket_column(contest, bucket, label) for bucket in buckets]
         heads = [
             (f"{bucket.replace('-', '–')} events", f"{_users(contest, bucket, label):,} users")
             for bucket in buckets
@@ -342,6 +328,13 @@ def _bucket_tables(contest: Contest) -> list[ViewTable]:
             ViewTable(f"{label} by length of history", [], heads, _rows(contest, columns))
         )
     return tables
+
+
+def _bucket_column(contest: Contest, bucket: str, label: str) -> dict[str, Cell]:
+    tests = contest.bucket_tests if label == contest.metric else {}
+    metrics = {one.name: one.in_bucket(bucket, label) for one in contest.entries}
+    tested = {name: test for (inside, name), test in tests.items() if inside == bucket}
+    return _column(contest, label, metrics, tested)
 
 
 def _users(contest: Contest, bucket: str, label: str) -> int:
@@ -355,20 +348,22 @@ def _column(
     contest: Contest, label: str, metrics: Mapping[str, Metric | None], tests: Mapping[str, Test]
 ) -> dict[str, Cell]:
     """The cells of one metric, by system."""
-    way = direction(label)
-    measured = {
-        name: metric for name, metric in metrics.items() if metric and metric.mean is not None
-    }
-    means = [metric.mean for metric in measured.values() if metric.mean is not None]
-    best = (max if way > 0 else min)(means) if len(means) > 1 and way else None
-    ends = [end for metric in metrics.values() if metric for end in metric.ci95 or ()]
+    known = [metric for metric in metrics.values() if metric]
+    best = _best([metric.mean for metric in known if metric.mean is not None], label)
+    ends = [end for metric in known for end in metric.ci95 or ()]
     span = (min(ends), max(ends)) if ends else (0.0, 0.0)
     return {
-        name: _cell(measured[name], _mark(tests.get(name), label), best, span)
-        if name in measured
-        else Cell("–")
-        for name in metrics
+        name: Cell("–")
+        if metric is None or metric.mean is None
+        else _cell(metric, _mark(tests.get(name), label), best, span)
+        for name, metric in metrics.items()
     }
+
+
+def _best(means: Sequence[float], label: str) -> float | None:
+    """The best of several means; None of a single one, or where neither more nor less is better."""
+    way = direction(label)
+    return (max if way > 0 else min)(means) if len(means) > 1 and way else None
 
 
 def _cell(metric: Metric, mark: str, best: float | None, span: tuple[float, float]) -> Cell:
@@ -382,7 +377,7 @@ def _cell(metric: Metric, mark: str, best: float | None, span: tuple[float, floa
 
 
 def _mark(test: Test | None, label: str) -> str:
-    """What a significant test says of the system beside the focal one; empty where none does."""
+    """The mark of a significant difference from the focal system; else empty."""
     return "" if test is None or not test.p_holm <= ALPHA else _MARKS[test.outcome(label)]
 
 

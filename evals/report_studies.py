@@ -20,7 +20,7 @@ class StudySection:
     lead: str
     facts: Sequence[tuple[str, str]]
     tables: Sequence[ViewTable]
-    """The first is shown, the others are folded."""
+    """The first is shown open, the others are folded."""
     tests: Sequence[TestRow]
     cost: Sequence[tuple[str, str]]
 

@@ -67,7 +67,7 @@ class RunPlan:
     """Users asked at most, drawn by chance; all where None."""
     seed: int = 0
     repeat: int = 1
-    """How many seeds a system that depends on one is run with."""
+    """Number of seeds for a system that depends on one."""
     trials: int = TRIALS
     """Settings that are tried for each baseline."""
     candidates: int | None = None
@@ -168,7 +168,7 @@ def opponent(against: str, names: Sequence[str]) -> tuple[str, list[Message]]:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of one system."""
+    """The result of one system, with its values and lists if it was measured."""
 
     result: SystemResult
     by_user: Mapping[str, Floats] | None = None
@@ -195,9 +195,9 @@ class _Results:
     """Name of the system that is tested against every other."""
     out: Path | None
     done: dict[str, _Outcome]
-    """By system; begins with those that an earlier run has measured."""
+    """Records by system; begins with those of an earlier run."""
     notes: list[Message]
-    """Of the choice of the tested system."""
+    """Notes on the choice of the tested system."""
 
     def __post_init__(self) -> None:
         earlier = [note for outcome in self.done.values() for note in outcome.notes]

@@ -1,4 +1,4 @@
-"""Runs read back from disk: what a run said, and its values by user."""
+"""Reading runs from disk: their records, and their values by user."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class SavedRun:
 
 
 def load_run(path: Path) -> SavedRun:
-    """A run's folder, or its run.json. Raises BadInputError where it is none."""
+    """A run from its folder or its run.json. Raises BadInputError for anything else."""
     file = path / RECORD if path.is_dir() else path
     try:
         text = file.read_bytes()
@@ -126,7 +126,7 @@ class Pair:
     a: Mapping[str, NDArray[np.float64]]
     b: Mapping[str, NDArray[np.float64]]
     only_one: int
-    """Users that only one of the two has."""
+    """Number of users that only one of the systems has."""
 
 
 def pair(a: UserValues, b: UserValues, metrics: Sequence[str]) -> Pair:

@@ -1,5 +1,5 @@
-"""What evaluation and tuning share: histories of training events, and what a user has had taken out
-of a ranking.
+"""Shared by evaluation and tuning: histories from training events, and taking the items that a user
+had out of a ranking.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,9 @@ from limner.retrieve import History
 def histories(
     x: Interactions, signal: NDArray[np.float32], users: NDArray[np.int64], now: int | None = None
 ) -> list[History]:
-    """Of training events, in the channels' form; `signal` [n] is the events'.
+    """Histories of users from training events, as channels read them. `signal`: [n] of the events.
 
-    Each is at the moment `now` (epoch milliseconds), or at the user's own last event where that is
-    None.
+    Each is at the moment `now` (epoch milliseconds), or at the user's last event for None.
     """
     starts = x.starts()
     spans = [slice(starts[user], starts[user + 1]) for user in users]

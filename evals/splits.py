@@ -30,7 +30,7 @@ from limner.core.interactions import NO_TIME, Interactions
 from limner.core.messages import Message, joined, message
 
 SHARE = 0.8
-"""Of events that are training, by time or of each user."""
+"""Share of events for training: of all by time, or of each user's."""
 COLD = 5
 """Training events below which a user is cold."""
 
@@ -47,7 +47,7 @@ class Split:
     test: Interactions
     """All test events, also those of users who are not asked."""
     digest: str
-    """Hash of the test events, so that two runs can be told to have had the same."""
+    """Hash of the test events; equal for runs with the same test set."""
     moment: int | None = None
     """Epoch milliseconds before which all training lies; None where each user has a moment of their
     own.
@@ -83,9 +83,7 @@ class Split:
         )
 
     def limited(self, users: int, seed: int = 0) -> "Split":
-        """This split, asking only so many users, drawn at random; the training stays, the hash
-        changes.
-        """
+        """This split for a random sample of its users. The training stays, the hash changes."""
         if users >= len(self.users):
             return self
         drawn = np.sort(np.random.default_rng(seed).choice(len(self.users), users, replace=False))
@@ -103,9 +101,10 @@ class Split:
 
 
 def make_split(name: str, x: Interactions) -> Split:
-    """The split of that name.
+    """Make the split with this name.
 
-    Raises UsageError for an unknown name, BadInputError where it asks nobody or trains on nothing.
+    Raises UsageError for an unknown name, BadInputError for a split without users to ask or events
+    to train on.
     """
     if name not in SPLITS:
         raise UsageError("split.unknown", name=name, names=", ".join(SPLITS))

@@ -18,9 +18,9 @@ from limner.evals.systems import Contestant, Settings, Training
 
 TRIALS = 10
 SECONDS = 120.0
-"""Of a trial: one that takes longer does not count, and is a system's last. It is not cut off: only
-a process can be, and to copy the training into one for each trial costs more than the rare trial
-that overruns.
+"""Longest trial in seconds. A longer one does not count, and is a system's last. It is not cut off:
+only a process can be, and a copy of the training for each trial would cost more than the rare long
+trial.
 """
 _USERS = 2_000
 """Asked at most in a trial, drawn with the seed."""

@@ -75,5 +75,5 @@ def write_users(file: Path, measured: Mapping[str, Mapping[str, Floats]], truth:
 
 
 def _file_name(name: str) -> str:
-    """Of a system, import paths and run files included."""
+    """A file name for a system, whose name may be an import path or the path of a run file."""
     return "".join(one if one.isalnum() or one in "-_." else "_" for one in name)

@@ -1,4 +1,4 @@
-"""What the chat agent and MCP clients may call: small typed functions over the engine, one file a
+"""Tools for the chat agent and MCP clients: small typed functions over the engine, one file a
 subject.
 """
 

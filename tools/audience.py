@@ -30,16 +30,18 @@ class AudienceArgs(Args):
 class AudienceUser(Value):
     user_id: str
     score: float
-    """What they are ordered by where there is no probability: likeness, score or number of
-    events.
+    """Value that the users are ordered by, where there is no probability: a similarity, a score, or
+    a number of events.
     """
     probability: float | None = None
-    """That they have the item next; None where it was not learned, or no item was asked for."""
+    """Probability that the user has the item next; None where it was not learned, or no item was
+    asked for.
+    """
 
 
 class AudienceResult(Result):
     definition: str = ""
-    """What the users are ordered by."""
+    """How the users are ordered, in words."""
     period: str = ""
     considered: int = 0
     """Users that were ordered: the denominator."""
@@ -55,7 +57,9 @@ class AudienceResult(Result):
     AudienceArgs,
 )
 async def audience(engine: Engine, args: AudienceArgs) -> AudienceResult:
-    """Raises BadInputError where neither or both of item and words are given, UnknownIdError for an
+    """Find the users that an item, or some words, would suit best.
+
+    Raises BadInputError unless exactly one of item and words is given, UnknownIdError for an
     unknown item.
     """
     if bool(args.item) == bool(args.like) and (args.item or not args.where):
@@ -83,8 +87,8 @@ async def audience(engine: Engine, args: AudienceArgs) -> AudienceResult:
 
 
 def told(found: Audience) -> list[ToolStatement]:
-    """An audience in statements: the first users, of how many, by what, from when, and how to have
-    all of them.
+    """An audience as statements: the first users, how many there are, their order, the period of
+    the data, and the command that saves them all.
     """
     kind = "item" if found.item is not None else "words" if found.like else "where"
     values: dict[str, str | int | float | ToolStatement] = {
@@ -117,7 +121,7 @@ def told(found: Audience) -> list[ToolStatement]:
 
 
 def _measure(found: Audience) -> str:
-    """By what they are ordered, as a form of words."""
+    """The order of the users, as a form of words."""
     if found.item is None:
         return "likeness" if found.like else "activity"
     return "probability" if any(one.probability is not None for one in found.users) else "score"
@@ -135,7 +139,7 @@ def _line(one: RankedUser) -> ToolStatement:
 
 
 def _command(found: Audience) -> str:
-    """What saves all of them: a row a user."""
+    """The command that saves all users of the audience, one a row."""
     asked = f"--for-item {_quoted(found.item.item_id)}" if found.item else ""
     asked = f"--like {_quoted(found.like)}" if found.like else asked
     where = f"--where {_quoted(found.filter)}" if found.filter else ""

@@ -18,8 +18,8 @@ from limner.tools.words import ToolStatement, events_of, say
 Arguments = TypeVar("Arguments", bound="Args")
 Polarity = Literal["like", "dislike"]
 Tells = Literal["user", "catalogue", "users"]
-"""Of whom a tool tells: of the one user that its argument `user_id` names, of nobody, or of any
-users.
+"""The users that a tool's answer is about: the one named by its argument `user_id`, nobody,
+or any.
 """
 
 __all__ = ["Args", "Polarity", "Result", "Tells", "Tool", "ToolStatement", "Value", "tool"]
@@ -32,12 +32,12 @@ class Args(BaseModel):
 
 
 class Result(BaseModel):
-    """What a tool found, small enough to be read by a model."""
+    """A tool's answer, short enough for a model to read."""
 
     model_config = ConfigDict(frozen=True)
 
     found: bool
-    """False: the engine holds nothing that answers this."""
+    """False if the engine has nothing that answers the question."""
     said: list[ToolStatement] = Field(default=[], repr=False)
     """The result in statements, the one that answers first."""
     notes: list[Message] = Field(default=[])

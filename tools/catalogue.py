@@ -66,22 +66,24 @@ async def catalogue(engine: Engine, args: CatalogueArgs) -> CatalogueResult:
     counts = engine.data.counts()
     types = engine.data.event_types()
     named: list[NamedCount] = []
-    said: list[ToolStatement] = []
-    held = {
+    statements: list[ToolStatement] = []
+    totals = {
         "users": counts.users,
         "items": counts.items,
         "events": counts.events,
         "portraits": counts.profiles,
     }
-    if args.topic in held:
-        said.append(ToolStatement(form=f"catalogue.{args.topic}", values={"n": held[args.topic]}))
+    if args.topic in totals:
+        statements.append(
+            ToolStatement(form=f"catalogue.{args.topic}", values={"n": totals[args.topic]})
+        )
     elif args.topic == "all":
-        said.append(ToolStatement(form="catalogue.all", values={**held}))
+        statements.append(ToolStatement(form="catalogue.all", values={**totals}))
     if args.topic in ("all", "period"):
-        said.append(_period(engine))
+        statements.append(_period(engine))
     if args.topic in ("all", "types"):
         named = [NamedCount(name=name, n=n) for name, n in types.items()]
-        said.append(
+        statements.append(
             ToolStatement(
                 form="catalogue.types",
                 values={"types": listed([_named(one) for one in named[:12]])},
@@ -93,21 +95,21 @@ async def catalogue(engine: Engine, args: CatalogueArgs) -> CatalogueResult:
         named = _values(population, facet)
         form = "catalogue.values" if named else "catalogue.no_values"
         shown = listed([_named(one) for one in named[: args.limit]])
-        said.append(
+        statements.append(
             ToolStatement(
                 form=form, values={"facet": facet or "category", "n": len(named), "values": shown}
             )
         )
     if args.topic in ("rating", "activity"):
-        said.append(_mean(engine, args.topic))
-    found = said[0].form not in (
+        statements.append(_mean(engine, args.topic))
+    found = statements[0].form not in (
         "catalogue.no_values",
         "catalogue.no_times",
         "catalogue.no_ratings",
     )
     return CatalogueResult(
         found=found,
-        said=said,
+        said=statements,
         users=counts.users,
         items=counts.items,
         events=counts.events,

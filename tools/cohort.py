@@ -65,7 +65,7 @@ class CohortUser(Value):
     n: int
     """Events, or different liked items, that the condition is about."""
     event_id: str
-    """The newest of them."""
+    """Id of the newest of these events."""
 
 
 class CohortResult(Result):
@@ -73,12 +73,14 @@ class CohortResult(Result):
     of: int
     """Users among whom they were looked for: the denominator."""
     users: list[CohortUser] = Field(default=[])
-    """Those with the most first."""
+    """Users with the most such events first."""
 
 
 @dataclass(frozen=True)
 class _Beside:
-    """What the same users must, or must not, have had or liked as well."""
+    """A second condition on the same users: what they must, or must not, have had or liked
+    as well.
+    """
 
     about: Chosen
     polarity: Judged
@@ -109,46 +111,50 @@ async def cohort(engine: Engine, args: CohortArgs) -> CohortResult:
     else:
         matching, among = engine.data.user_ids(), None
     beside = _beside(engine, census, args)
-    for one in beside:
-        fit = one.users if one.wanted else ~one.users
+    for condition in beside:
+        fit = condition.users if condition.wanted else ~condition.users
         among = fit if among is None else among & fit
-    span = engine.data.period()
     if args.max_events == 0:
         left = _without(
             engine, args, about, [one for one in matching if _fits(census, one, beside)]
         )
         users = [CohortUser(user_id=one, n=0, event_id="") for one in left[: args.limit]]
-        said = _said(args, about, beside, len(left), len(matching), users, span)
-        return CohortResult(found=True, said=said, total=len(left), of=len(matching), users=users)
-    either = chosen(engine, other) if (other := _other(args)) else None
-    held = _held(engine, census, args, about, among)
-    if either is not None and other is not None:
-        held = _either(
-            engine,
-            census,
-            args,
-            (about, either),
-            held,
-            _held(engine, census, other, either, among),
-            among,
+        total = len(left)
+    else:
+        about, counts = _counted(engine, census, args, about, among)
+        users = _first_users(engine, census, counts, args.limit)
+        # Whoever did nothing at all fits a condition on attributes too.
+        total = len(matching) if _only_where(args, about) and not beside else len(counts)
+    statements = _said(args, about, beside, total, len(matching), users, engine.data.period())
+    return CohortResult(found=True, said=statements, total=total, of=len(matching), users=users)
+
+
+def _counted(
+    engine: Engine, census: Census, args: CohortArgs, about: Chosen, among: Mask | None
+) -> tuple[Chosen, UserCounts]:
+    """What is asked about, with its alternative, and the users who have or like it often enough."""
+    counts = _held(engine, census, args, about, among)
+    other = _other(args)
+    if other is not None:
+        either = chosen(engine, other)
+        others = _held(engine, census, other, either, among)
+        counts = _either(engine, census, args, (about, either), counts, others, among)
+        what = ToolStatement(
+            form="what.either", values={"first": about.what, "second": either.what}
         )
-        about = replace(
-            about,
-            what=ToolStatement(
-                form="what.either", values={"first": about.what, "second": either.what}
-            ),
-        )
-    held = _bounded(held, args)
-    top = held.seqs[: args.limit].tolist()
+        about = replace(about, what=what)
+    return about, _bounded(counts, args)
+
+
+def _first_users(engine: Engine, census: Census, counts: UserCounts, n: int) -> list[CohortUser]:
+    top = counts.seqs[:n].tolist()
     ids = {one.seq: one.event_id for one in engine.data.events_by_seq(top)}
-    users = [
-        CohortUser(user_id=census.user_ids[user], n=n, event_id=ids.get(seq, ""))
-        for user, n, seq in zip(held.users.tolist(), held.counts.tolist(), top, strict=False)
+    return [
+        CohortUser(user_id=census.user_ids[user], n=count, event_id=ids.get(seq, ""))
+        for user, count, seq in zip(
+            counts.users.tolist(), counts.counts.tolist(), top, strict=False
+        )
     ]
-    # Whoever did nothing at all fits a condition on attributes too.
-    total = len(matching) if _only_where(args, about) and not beside else len(held)
-    said = _said(args, about, beside, total, len(matching), users, span)
-    return CohortResult(found=True, said=said, total=total, of=len(matching), users=users)
 
 
 def _check(args: CohortArgs) -> None:
@@ -164,7 +170,7 @@ def _check(args: CohortArgs) -> None:
 
 
 def _other(args: CohortArgs) -> CohortArgs | None:
-    """The same asked of the item or value that will do instead."""
+    """The question about its alternative item or value; None if it has none."""
     if not (args.or_item or args.or_value):
         return None
     return args.model_copy(update={"item": args.or_item, "value": args.or_value, "facet": ""})
@@ -184,20 +190,20 @@ def _either(
     census: Census,
     args: CohortArgs,
     about: tuple[Chosen, Chosen],
-    one: UserCounts,
-    other: UserCounts,
+    first: UserCounts,
+    second: UserCounts,
     among: Mask | None,
 ) -> UserCounts:
-    """Users of the one or the other, each event counted once."""
+    """Users of either item or value; an event that belongs to both counts once."""
     ids = None if about[0].ids is None or about[1].ids is None else about[0].ids | about[1].ids
     rows = rows_of(engine, args, replace(about[0], ids=ids))
     if not args.polarity:
         return census.holders(rows, among)
-    return census.either(one, other, rows & census.judged(args.polarity))
+    return census.either(first, second, rows & census.judged(args.polarity))
 
 
 def _beside(engine: Engine, census: Census, args: CohortArgs) -> list[_Beside]:
-    found = []
+    conditions = []
     for item, value, polarity, wanted in (
         (args.and_item, "", args.and_polarity, True),
         ("", args.and_value, args.and_polarity, True),
@@ -208,34 +214,32 @@ def _beside(engine: Engine, census: Census, args: CohortArgs) -> list[_Beside]:
             which = Which(item=item, value=value)
             about = chosen(engine, which)
             rows = rows_of(engine, which, about)
-            held = (
+            counts = (
                 census.likers(rows, polarity, "", None, _least_liked(about))
                 if polarity
                 else census.holders(rows)
             )
             users = np.zeros(len(census.user_ids), dtype=bool)
-            users[held.users] = True
-            found.append(_Beside(about, polarity, wanted, users))
-    return found
+            users[counts.users] = True
+            conditions.append(_Beside(about, polarity, wanted, users))
+    return conditions
 
 
 def _fits(census: Census, user_id: str, beside: Sequence[_Beside]) -> bool:
-    at = census.user_position.get(user_id)
-    return all((at is not None and bool(one.users[at])) == one.wanted for one in beside)
+    position = census.user_position.get(user_id)
+    return all((position is not None and bool(one.users[position])) == one.wanted for one in beside)
 
 
 def _least_liked(about: Chosen) -> int:
-    """Different liked items from which they are said to be liked; of a single item one is
-    enough.
-    """
+    """Fewest different liked items for a user to count as liking something; 1 for a single item."""
     return 1 if about.item else MIN_LIKED
 
 
-def _bounded(held: UserCounts, args: CohortArgs) -> UserCounts:
-    kept = held.counts >= args.min_events
+def _bounded(counts: UserCounts, args: CohortArgs) -> UserCounts:
+    within = counts.counts >= args.min_events
     if args.max_events is not None:
-        kept &= held.counts <= args.max_events
-    return UserCounts(held.users[kept], held.counts[kept], held.seqs[kept])
+        within &= counts.counts <= args.max_events
+    return UserCounts(counts.users[within], counts.counts[within], counts.seqs[within])
 
 
 def _without(engine: Engine, args: CohortArgs, about: Chosen, matching: list[str]) -> list[str]:
@@ -247,7 +251,7 @@ def _without(engine: Engine, args: CohortArgs, about: Chosen, matching: list[str
 
 
 def _only_where(args: CohortArgs, about: Chosen) -> bool:
-    """Whether nothing is asked of their events."""
+    """Whether the question has a condition on attributes alone, and none on events."""
     asked = args.type or args.polarity or args.since or args.until or args.rating
     counted = args.min_events > 1 or args.max_events is not None
     return bool(args.where) and about.ids is None and not asked and not counted
@@ -282,20 +286,22 @@ def _said(
         form = "cohort.events"
     else:
         form = "cohort.item" if about.item else "cohort.value"
-    said = [ToolStatement(form=form, values=lead)]
+    statements = [ToolStatement(form=form, values=lead)]
     if users:
         shown = [_shown(one) for one in users]
         form = "cohort.all" if len(users) == total else "cohort.top"
-        said.append(ToolStatement(form=form, values={"users": listed(shown), "k": len(users)}))
-    said += _definitions(args, about, beside)
+        statements.append(
+            ToolStatement(form=form, values={"users": listed(shown), "k": len(users)})
+        )
+    statements += _definitions(args, about, beside)
     if span:
         days = {"since": f"{span[0]:%Y-%m-%d}", "until": f"{span[1]:%Y-%m-%d}"}
-        said.append(ToolStatement(form="cohort.period", values={**days}))
-    return said
+        statements.append(ToolStatement(form="cohort.period", values={**days}))
+    return statements
 
 
 def _definitions(args: CohortArgs, about: Chosen, beside: Sequence[_Beside]) -> list[ToolStatement]:
-    """What liked and disliked mean, each once."""
+    """Statements that define liked and disliked, one for each used."""
     judged: dict[tuple[Polarity, int], ToolStatement] = {}
     if args.polarity:
         judged[args.polarity, _least_liked(about)] = _course(args)
@@ -343,7 +349,7 @@ def _where(args: CohortArgs) -> ToolStatement:
 
 
 def _often(args: CohortArgs) -> ToolStatement:
-    """How many of the liked items there must be, where that was asked."""
+    """The required number of liked items in words; empty if the question sets none."""
     asked = args.min_events > 1 or args.max_events is not None
     return (
         ToolStatement(form="cohort.often", values={"least": _least(args)}) if asked else phrase("")

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from limner.core.schema import Event
+from limner.core.schema import Event, Profile
 from limner.core.signals import RATED_TYPES
 from limner.engine import Engine
 from limner.tools.base import Result, ToolStatement, Value, tool
@@ -33,7 +33,7 @@ class Side(Value):
     events: int
     items: int
     rating: float | None
-    """Mean rating; None where there is none."""
+    """Mean rating; None for a user without ratings."""
     evidence: list[str]
 
 
@@ -53,20 +53,21 @@ class CompareResult(Result):
 )
 async def compare_users(engine: Engine, args: CompareArgs) -> CompareResult:
     about = chosen(engine, args)
-    kept = [_kept(engine, one, args, about) for one in (args.user_id, args.other_id)]
+    histories = [_kept(engine, one, args, about) for one in (args.user_id, args.other_id)]
     sides = [
-        _side(one, events) for one, events in zip((args.user_id, args.other_id), kept, strict=True)
+        _side(one, events)
+        for one, events in zip((args.user_id, args.other_id), histories, strict=True)
     ]
-    had = [{one.item_id for one in events if one.item_id} for events in kept]
+    had = [{one.item_id for one in events if one.item_id} for events in histories]
     shared = len(had[0] & had[1])
     if args.aspect == "taste":
-        said = [_measured("events", sides, args, about)]
+        statements = [_measured("events", sides, args, about)]
         if about.ids is None:
-            said += await _tastes(engine, args, shared)
+            statements += await _tastes(engine, args, shared)
     else:
-        said = [_measured(args.aspect, sides, args, about)]
-    found = said[0].form != "compare.none"
-    return CompareResult(found=found, said=said, sides=sides, shared=shared)
+        statements = [_measured(args.aspect, sides, args, about)]
+    found = statements[0].form != "compare.none"
+    return CompareResult(found=found, said=statements, sides=sides, shared=shared)
 
 
 def _kept(engine: Engine, user_id: str, args: CompareArgs, about: Chosen) -> list[Event]:
@@ -117,8 +118,14 @@ def _measured(aspect: Aspect, sides: list[Side], args: CompareArgs, about: Chose
     )
 
 
+def _likes(profile: Profile) -> list[str]:
+    """Liked values, strongest first."""
+    preferences = sorted(profile.preferences, key=lambda one: -one.strength)
+    return [one.value for one in preferences if one.polarity == "like"]
+
+
 async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolStatement]:
-    said = [
+    statements = [
         ToolStatement(
             form="compare.shared",
             values={"user": args.user_id, "other": args.other_id, "n": shared},
@@ -127,15 +134,8 @@ async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolSt
     top: list[list[str]] = []
     for user_id in (args.user_id, args.other_id):
         found = await favourites.run(engine, favourites.args.model_validate({"user_id": user_id}))
-        said += [one for one in found.said if one.form == "favourites.first"]
-        profile = await engine.profile(user_id)
-        top.append(
-            [
-                one.value
-                for one in sorted(profile.preferences, key=lambda p: -p.strength)
-                if one.polarity == "like"
-            ]
-        )
+        statements += [one for one in found.said if one.form == "favourites.first"]
+        top.append(_likes(await engine.profile(user_id)))
     both = [one for one in top[0] if one in top[1]][:3]
     for form, user_id, values in (
         ("compare.both", "", both),
@@ -144,5 +144,5 @@ async def _tastes(engine: Engine, args: CompareArgs, shared: int) -> list[ToolSt
     ):
         if values:
             things = listed([ToolStatement(form="quoted", values={"text": one}) for one in values])
-            said.append(ToolStatement(form=form, values={"user": user_id, "things": things}))
-    return said
+            statements.append(ToolStatement(form=form, values={"user": user_id, "things": things}))
+    return statements

@@ -15,9 +15,9 @@ class CountArgs(Which):
 class CountResult(Result):
     events: int
     users: int
-    """Different users of them."""
+    """Number of different users of these events."""
     items: int
-    """Different items of them."""
+    """Number of different items of these events."""
 
 
 @tool(

@@ -1,5 +1,6 @@
 """Why is this recommended, and why does a portrait say that?"""
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -28,7 +29,7 @@ class WhyItemResult(Result):
     user_id: str
     recommendation: Recommendation | None = None
     place: int | None = None
-    """Among the first recommendations; None where it is not one of them."""
+    """Rank among the first recommendations; None if the item is not among them."""
 
 
 class WhyPreferenceArgs(Args):
@@ -67,7 +68,7 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
     place = places.get(item.item_id)
     given = RecommendationRequest(user_id=args.user_id, items=[item.item_id])
     ranked = await engine.recommend(given)
-    one = ranked.recommendations[0] if ranked.recommendations else None
+    recommendation = ranked.recommendations[0] if ranked.recommendations else None
     values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id,
         "title": title_of(item),
@@ -78,25 +79,32 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
     had = [event for event in engine.data.history(args.user_id) if event.item_id == item.item_id]
     if had:
         line = phrase_of(_line(had[-1], title_of(item)))
-        said = [ToolStatement(form="why.had", values={**values, "line": line})]
+        statements = [ToolStatement(form="why.had", values={**values, "line": line})]
     elif place is None:
-        said = [ToolStatement(form="why.not_listed", values=values)]
+        statements = [ToolStatement(form="why.not_listed", values=values)]
     else:
-        said = [ToolStatement(form="why.place", values=values)]
-        if one is not None and one.reason is not None:
-            others = other_reasons(engine, args.user_id, [one])
-            said.append(reasoned("why.reason", {}, one.reason, others.get(item.item_id, {})))
-        if one is not None and one.channels:
-            channels = listed([channel(name) for name in list(one.channels)[:3]])
-            said.append(ToolStatement(form="why.channels", values={"channels": channels}))
+        statements = [ToolStatement(form="why.place", values=values)]
+        if recommendation is not None:
+            statements += _why(engine, args.user_id, recommendation)
     return WhyItemResult(
         found=True,
-        said=said,
+        said=statements,
         notes=ranked.notes,
         user_id=args.user_id,
-        recommendation=one,
+        recommendation=recommendation,
         place=place,
     )
+
+
+def _why(engine: Engine, user_id: str, recommendation: Recommendation) -> Iterator[ToolStatement]:
+    """The reason of a recommendation, and the channels that found it."""
+    if recommendation.reason is not None:
+        others = other_reasons(engine, user_id, [recommendation])
+        languages = others.get(recommendation.item.item_id, {})
+        yield reasoned("why.reason", {}, recommendation.reason, languages)
+    if recommendation.channels:
+        channels = listed([channel(name) for name in list(recommendation.channels)[:3]])
+        yield ToolStatement(form="why.channels", values={"channels": channels})
 
 
 @tool(
@@ -108,42 +116,48 @@ async def explain_recommendation(engine: Engine, args: WhyItemArgs) -> WhyItemRe
 async def explain_preference(engine: Engine, args: WhyPreferenceArgs) -> WhyPreferenceResult:
     profile = await engine.profile(args.user_id)
     wanted = args.value.casefold()
-    held = [
+    fitting = [
         one
         for one in profile.preferences
         if wanted in one.value.casefold() and (not args.polarity or one.polarity == args.polarity)
     ]
-    if not held:
+    if not fitting:
         form = "why.unsaid" if wanted else "portrait.none"
         kind = ToolStatement(form="portrait.any")
         none = ToolStatement(
             form=form, values={"user": args.user_id, "value": args.value, "kind": kind}
         )
         return WhyPreferenceResult(found=False, said=[none], user_id=args.user_id)
-    one = max(held, key=lambda p: (p.value.casefold() == wanted, p.strength))
-    lines = _lines(engine, one.evidence[:EVENTS])
-    said = [
+    preference = max(fitting, key=lambda p: (p.value.casefold() == wanted, p.strength))
+    lines = _lines(engine, preference.evidence[:EVENTS])
+    statements = [
         ToolStatement(
-            form=f"why.{one.polarity}",
+            form=f"why.{preference.polarity}",
             values={
                 "user": args.user_id,
-                "value": one.value,
-                "strength": round(one.strength, 2),
-                "confidence": round(one.confidence, 2),
-                "n": len(one.evidence),
+                "value": preference.value,
+                "strength": round(preference.strength, 2),
+                "confidence": round(preference.confidence, 2),
+                "n": len(preference.evidence),
             },
         )
     ]
     if lines:
-        said.append(
+        statements.append(
             ToolStatement(
                 form="why.events", values={"lines": listed([phrase_of(line) for line in lines])}
             )
         )
-    if one.trend in ("rising", "fading"):
-        said.append(ToolStatement(form=f"why.{one.trend}", values={"value": one.value}))
+    if preference.trend in ("rising", "fading"):
+        statements.append(
+            ToolStatement(form=f"why.{preference.trend}", values={"value": preference.value})
+        )
     return WhyPreferenceResult(
-        found=True, said=said, notes=profile.notes, user_id=args.user_id, preference=one
+        found=True,
+        said=statements,
+        notes=profile.notes,
+        user_id=args.user_id,
+        preference=preference,
     )
 
 

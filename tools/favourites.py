@@ -1,6 +1,6 @@
 """Which values does this user's history hold most of?"""
 
-from collections import Counter
+from collections.abc import Sequence
 
 from pydantic import Field
 
@@ -42,30 +42,25 @@ async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
     population = engine.data.catalogue().population
     facet = next(iter(facets_named(engine, args.facet)), "") or population.primary
     about = chosen(engine, args.model_copy(update={"facet": ""}))
-    events = [
-        one for one in engine.data.history(args.user_id) if one.item_id and fits(one, args, about)
-    ]
-    latest = {one.item_id: one.event_id for one in events if one.item_id}
-    counts: Counter[str] = Counter()
+    latest = {
+        one.item_id: one.event_id
+        for one in engine.data.history(args.user_id)
+        if one.item_id and fits(one, args, about)
+    }
+    values = {item_id: population.values_of(item_id).get(facet, []) for item_id in latest}
     carried: dict[str, list[str]] = {}
-    known = 0
     for item_id, event_id in latest.items():
-        values = population.values_of(item_id).get(facet, [])
-        known += bool(values)
-        for value in values:
-            counts[value] += 1
+        for value in values[item_id]:
             carried.setdefault(value, []).append(event_id)
-    top = [
-        ValueCount(value=value, items=n)
-        for value, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    ]
+    counts = sorted((-len(event_ids), value) for value, event_ids in carried.items())
+    top = [ValueCount(value=value, items=-n) for n, value in counts]
     if not top:
         none = ToolStatement(
             form="favourites.none", values={"user": args.user_id, "facet": facet or "category"}
         )
         return FavouritesResult(found=False, said=[none], user_id=args.user_id, facet=facet)
     first = top[0]
-    said = [
+    statements = [
         ToolStatement(
             form="favourites.first",
             values={
@@ -79,20 +74,24 @@ async def favourites(engine: Engine, args: FavouritesArgs) -> FavouritesResult:
             evidence=carried[first.value][::-1][:3],
         )
     ]
-    equal = [one for one in top[1:] if one.items == first.items]
-    if equal:
-        same = listed([_counted(one) for one in equal[: args.limit]])
-        said.append(ToolStatement(form="favourites.tied", values={"values": same}))
-    rest = top[1 + len(equal) : args.limit]
-    if rest:
-        said.append(
-            ToolStatement(
-                form="favourites.then", values={"values": listed([_counted(one) for one in rest])}
-            )
-        )
+    equal = sum(one.items == first.items for one in top[1:])
+    statements += _counted_values("favourites.tied", top[1 : 1 + equal][: args.limit])
+    statements += _counted_values("favourites.then", top[1 + equal : args.limit])
     return FavouritesResult(
-        found=True, said=said, user_id=args.user_id, facet=facet, items=known, top=top[: args.limit]
+        found=True,
+        said=statements,
+        user_id=args.user_id,
+        facet=facet,
+        items=sum(map(bool, values.values())),
+        top=top[: args.limit],
     )
+
+
+def _counted_values(form: str, values: Sequence[ValueCount]) -> list[ToolStatement]:
+    """A statement of values with their counts; none of no values."""
+    if not values:
+        return []
+    return [ToolStatement(form=form, values={"values": listed([_counted(one) for one in values])})]
 
 
 def _counted(one: ValueCount) -> ToolStatement:

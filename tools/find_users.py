@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from limner.core.errors import BadInputError
-from limner.core.schema import Preference
+from limner.core.schema import Preference, Profile
 from limner.engine import Engine
 from limner.tools.audience import told
 from limner.tools.base import Args, Polarity, Result, ToolStatement, Value, tool
@@ -39,7 +39,7 @@ class FoundUser(Value):
 class FindUsersResult(Result):
     total: int
     searched: int
-    """Users who have a portrait; others cannot be found this way."""
+    """Number of users with a portrait, who alone can be found this way."""
     users: list[FoundUser] = Field(default=[])
 
 
@@ -52,27 +52,19 @@ class FindUsersResult(Result):
     FindUsersArgs,
 )
 async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
-    """Raises BadInputError where neither a value nor words are given."""
+    """Users whose portraits state a value, or match some words. Raises BadInputError if neither is
+    given.
+    """
     if args.like:
         return _by_words(engine, args)
     if not args.value:
         raise BadInputError("find_users.nothing_asked")
-    wanted = args.value.casefold()
     fit = {one.user_id for one in engine.data.users(args.where)} if args.where else None
-    found: list[FoundUser] = []
-    for profile in engine.data.portraits(args.value):
-        if fit is not None and profile.user_id not in fit:
-            continue
-        held = [
-            one
-            for one in profile.preferences
-            if one.polarity == args.polarity
-            and (not args.trend or one.trend == args.trend)
-            and wanted in one.value.casefold()
-        ]
-        if held:
-            best = max(held, key=lambda one: (one.value.casefold() == wanted, one.strength))
-            found.append(FoundUser(user_id=profile.user_id, score=best.strength, preference=best))
+    found = [
+        FoundUser(user_id=profile.user_id, score=best.strength, preference=best)
+        for profile in engine.data.portraits(args.value)
+        if (fit is None or profile.user_id in fit) and (best := _best(profile, args)) is not None
+    ]
     found.sort(key=lambda one: (-one.score, one.user_id))
     painted = engine.data.counts().profiles
     values: dict[str, str | int | float | ToolStatement] = {
@@ -83,13 +75,28 @@ async def find_users(engine: Engine, args: FindUsersArgs) -> FindUsersResult:
         "trend": ToolStatement(form=f"trend.{args.trend}") if args.trend else phrase(""),
     }
     top = found[: args.limit]
-    said = [ToolStatement(form=f"find.{args.polarity}", values=values)]
+    statements = [ToolStatement(form=f"find.{args.polarity}", values=values)]
     if top:
-        said.append(
+        statements.append(
             ToolStatement(form="find.top", values={"users": listed([_line(one) for one in top])})
         )
     return FindUsersResult(
-        found=bool(painted), said=said, total=len(found), searched=painted, users=top
+        found=bool(painted), said=statements, total=len(found), searched=painted, users=top
+    )
+
+
+def _best(profile: Profile, args: FindUsersArgs) -> Preference | None:
+    """The portrait's preference for the value: the very value first, then the strongest."""
+    wanted = args.value.casefold()
+    fitting = (
+        one
+        for one in profile.preferences
+        if one.polarity == args.polarity
+        and args.trend in ("", one.trend)
+        and wanted in one.value.casefold()
+    )
+    return max(
+        fitting, key=lambda one: (one.value.casefold() == wanted, one.strength), default=None
     )
 
 

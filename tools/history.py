@@ -74,16 +74,10 @@ async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
     lines = [_line(one, known) for one in top]
     if not events:
         said = [_none(args, about)]
-    elif args.skip and args.limit:
-        said = [_beyond(args, about, lines, len(ordered))]
-    elif args.order == "newest":
+    elif args.order == "newest" and not (args.skip and args.limit):
         said = [_count(args, about, len(events), len(items)), *_latest(lines)]
-    elif not top and args.limit:
-        said = [
-            ToolStatement(form="history.unrated", values={"user": args.user_id, "what": about.what})
-        ]
     else:
-        said = _extremes(args, about, lines, ordered)
+        said = _in_order(args, about, lines, ordered)
     return HistoryResult(
         found=bool(top or (events and not args.limit)),
         said=said,
@@ -92,6 +86,17 @@ async def history(engine: Engine, args: HistoryArgs) -> HistoryResult:
         items=len(items),
         events=lines,
     )
+
+
+def _in_order(
+    args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], ordered: Sequence[Event]
+) -> list[ToolStatement]:
+    if args.skip and args.limit:
+        return [_beyond(args, about, lines, len(ordered))]
+    if args.limit and not lines:
+        values = {"user": args.user_id, "what": about.what}
+        return [ToolStatement(form="history.unrated", values={**values})]
+    return _extremes(args, about, lines, ordered)
 
 
 def _ordered(events: Sequence[Event], order: Order) -> list[Event]:
@@ -173,7 +178,7 @@ def _latest(lines: Sequence[HistoryLine]) -> list[ToolStatement]:
 def _beyond(
     args: HistoryArgs, about: Chosen, lines: Sequence[HistoryLine], n: int
 ) -> ToolStatement:
-    """What comes after the first of the order that were passed over."""
+    """A statement of the events that follow the `skip` first ones of the order."""
     values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id,
         "skip": args.skip,
@@ -211,7 +216,7 @@ def _extremes(
         return []
     first = lines[0]
     if args.order == "oldest":
-        said = [
+        statements = [
             ToolStatement(
                 form="history.first_event" if about.item else "history.first",
                 values=_of(args, about, first),
@@ -220,15 +225,15 @@ def _extremes(
     else:
         ties = sum(one.value == first.value for one in ordered)
         form = "history.highest" if args.order == "highest" else "history.lowest"
-        said = [ToolStatement(form=form, values=_of(args, about, first))]
+        statements = [ToolStatement(form=form, values=_of(args, about, first))]
         if ties > 1:
-            said.append(
+            statements.append(
                 ToolStatement(form="history.ties", values={"n": ties, "value": first.value or 0.0})
             )
     if lines[1:]:
         rest = listed([phrase_of(one) for one in lines[1:]])
-        said.append(ToolStatement(form="history.then", values={"lines": rest}))
-    return said
+        statements.append(ToolStatement(form="history.then", values={"lines": rest}))
+    return statements
 
 
 def _of(

@@ -27,7 +27,7 @@ class ItemFacts(Value):
     users: int
     """Different users who had it."""
     rating: float | None
-    """Mean rating; None where there is none."""
+    """Mean rating; None for an unrated item."""
     ratings: int
     price: float | None = None
     measures: dict[str, float] = Field(default={})
@@ -90,27 +90,22 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
     facet.
     """
     about = chosen(engine, args)
-    items = engine.data.catalogue().items
-    fit = fitting(list(items.values()), args.where, "items")
-    kept = [one for one in fit if about.ids is None or one.item_id in about.ids]
+    items = list(engine.data.catalogue().items.values())
+    fit = fitting(items, args.where, "items")
+    matching = [one for one in fit if about.ids is None or one.item_id in about.ids]
     form = "items.found"
     if args.words:
-        words = fold(args.words).split()
-        titled = [one for one in kept if all(word in fold(one.title) for word in words)]
-        near = (
-            [] if titled else _near(engine, args.words, {one.item_id for one in kept}, args.limit)
-        )
-        kept, form = (
-            (titled, form) if titled or not near else ([items[one] for one in near], "items.near")
-        )
-    if not kept:
+        titled = _titled(matching, args.words)
+        near = [] if titled else _near(engine, args.words, matching, args.limit)
+        matching, form = (near, "items.near") if near else (titled, form)
+    if not matching:
         none = ToolStatement(
             form="items.none", values={"words": args.words or args.value or args.where}
         )
         return ItemsResult(found=False, said=[none], total=0)
     counts = _counts(engine, args, about)
     names = [args.by] if args.by else _measures_in(engine, args.where)
-    facts = [_facts(engine, one, counts, names) for one in kept]
+    facts = [_facts(engine, one, counts, names) for one in matching]
     if args.by:
         return _by_measure(args, about, facts)
     if form == "items.found":
@@ -132,39 +127,41 @@ async def search_items(engine: Engine, args: SearchArgs) -> ItemsResult:
 
 
 def _by_measure(args: SearchArgs, about: Chosen, facts: list[ItemFacts]) -> ItemsResult:
-    """In the order of a number that items have; those without one are left out, and how many is
-    said.
+    """Items ordered by one of their numeric attributes. Those without it are left out, and
+    counted.
     """
-    held = [one for one in facts if args.by in one.measures]
+    measured = [one for one in facts if args.by in one.measures]
     values: dict[str, str | int | float | ToolStatement] = {
         "name": _measure(args.by),
         "of": among(about),
         "fit": _fit(args),
-        "n": len(held),
+        "n": len(measured),
     }
-    if not held:
+    if not measured:
         return ItemsResult(
             found=False, said=[ToolStatement(form="items.unmeasured", values=values)], total=0
         )
     sign = -1.0 if args.descending else 1.0
-    held.sort(key=lambda one: (sign * one.measures[args.by], -one.users, one.item_id))
-    edge = held[0].measures[args.by]
-    tied = sum(one.measures[args.by] == edge for one in held)
-    top = held[: args.limit]
+    measured.sort(key=lambda one: (sign * one.measures[args.by], -one.users, one.item_id))
+    edge = measured[0].measures[args.by]
+    tied = sum(one.measures[args.by] == edge for one in measured)
+    top = measured[: args.limit]
     form = "items.highest" if args.descending else "items.lowest"
-    said = [
+    statements = [
         ToolStatement(form=form, values={**values, "items": listed([_line(one) for one in top])})
     ]
     if tied > 1:
-        said.append(ToolStatement(form="items.tied", values={"n": tied, "value": f"{edge:.10g}"}))
-    if len(held) < len(facts):
-        said.append(
+        statements.append(
+            ToolStatement(form="items.tied", values={"n": tied, "value": f"{edge:.10g}"})
+        )
+    if len(measured) < len(facts):
+        statements.append(
             ToolStatement(
                 form="items.without",
-                values={"name": _measure(args.by), "n": len(facts) - len(held)},
+                values={"name": _measure(args.by), "n": len(facts) - len(measured)},
             )
         )
-    return ItemsResult(found=True, said=said, total=len(held), items=top)
+    return ItemsResult(found=True, said=statements, total=len(measured), items=top)
 
 
 def _fit(args: SearchArgs | PopularArgs) -> ToolStatement:
@@ -181,10 +178,19 @@ def _measures_in(engine: Engine, where: str) -> list[str]:
     return [name for name in engine.data.names().measures.values() if name.lower() in asked]
 
 
-def _near(engine: Engine, words: str, among: set[str], n: int) -> list[str]:
-    """Items whose text is likest to the words, where items are embedded."""
+def _titled(items: Sequence[Item], text: str) -> list[Item]:
+    """The items whose title has every word of a text."""
+    words = fold(text).split()
+    return [one for one in items if all(word in fold(one.title) for word in words)]
+
+
+def _near(engine: Engine, words: str, among: Sequence[Item], n: int) -> list[Item]:
+    """The items whose text is most similar to the words, best first; empty where no item is
+    embedded.
+    """
+    by_id = {one.item_id: one for one in among}
     hits = engine.recommendations.items_like(words, 10 * n)
-    return [one for one in hits if one in among][:n]
+    return [by_id[one] for one in hits if one in by_id][:n]
 
 
 @tool(
@@ -228,15 +234,15 @@ async def popular_items(engine: Engine, args: PopularArgs) -> ItemsResult:
     ]
     form = f"popular.{args.by}{'.least' if args.ascending else ''}"
     lines = listed([_line(one) for one in top])
-    said = [
+    statements = [
         ToolStatement(
             form=form,
             values={"items": lines, "of": of, "when": about.when, "n": len(order), "k": len(top)},
         )
     ]
     if least > 1:
-        said.append(ToolStatement(form="popular.least_ratings", values={"n": least}))
-    return ItemsResult(found=True, said=said, total=len(order), items=top)
+        statements.append(ToolStatement(form="popular.least_ratings", values={"n": least}))
+    return ItemsResult(found=True, said=statements, total=len(order), items=top)
 
 
 @tool(
@@ -299,35 +305,35 @@ def _counts(engine: Engine, which: Which, about: Chosen) -> ItemCounts:
     return engine.data.census().counts(rows_of(engine, which, about))
 
 
-def _facts(engine: Engine, one: Item, counts: ItemCounts, names: Sequence[str] = ()) -> ItemFacts:
-    """names: attributes whose numbers are told too."""
-    at = engine.data.census().item_position.get(one.item_id)
+def _facts(engine: Engine, item: Item, counts: ItemCounts, names: Sequence[str] = ()) -> ItemFacts:
+    """The figures of an item. `names`: attributes whose numbers are included."""
+    position = engine.data.census().item_position.get(item.item_id)
     measures = {
         name: float(value)
         for name in names
-        for value in values_of(one, name.lower())[:1]
+        for value in values_of(item, name.lower())[:1]
         if _is_number(value)
     }
-    if at is None:
+    if position is None:
         return ItemFacts(
-            item_id=one.item_id,
-            title=title_of(one),
+            item_id=item.item_id,
+            title=title_of(item),
             events=0,
             users=0,
             rating=None,
             ratings=0,
-            price=one.price,
+            price=item.price,
             measures=measures,
         )
-    rating = float(counts.rating[at])
+    rating = float(counts.rating[position])
     return ItemFacts(
-        item_id=one.item_id,
-        title=title_of(one),
-        events=int(counts.events[at]),
-        users=int(counts.users[at]),
+        item_id=item.item_id,
+        title=title_of(item),
+        events=int(counts.events[position]),
+        users=int(counts.users[position]),
         rating=None if np.isnan(rating) else round(rating, 2),
-        ratings=int(counts.ratings[at]),
-        price=one.price,
+        ratings=int(counts.ratings[position]),
+        price=item.price,
         measures=measures,
     )
 
@@ -336,19 +342,19 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _line(one: ItemFacts) -> ToolStatement:
+def _line(facts: ItemFacts) -> ToolStatement:
     rating = phrase("")
-    if one.rating is not None:
-        rating = ToolStatement(form="items.rating", values={"rating": one.rating})
+    if facts.rating is not None:
+        rating = ToolStatement(form="items.rating", values={"rating": facts.rating})
     measures = phrase("")
-    for name, value in reversed(dict.fromkeys(one.measures.items())):
+    for name, value in reversed(dict.fromkeys(facts.measures.items())):
         told = ToolStatement(
             form="items.measure", values={"name": _measure(name), "value": f"{value:.10g}"}
         )
         measures = ToolStatement(form="beside", values={"first": told, "rest": measures})
     values: dict[str, str | int | float | ToolStatement] = {
-        "title": one.title,
-        "n": one.users,
+        "title": facts.title,
+        "n": facts.users,
         "rating": rating,
     }
     return ToolStatement(form="items.line", values={**values, "measures": measures})

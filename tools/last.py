@@ -21,7 +21,7 @@ class LastResult(Result):
     user_id: str
     last: HistoryLine | None = None
     tied: int = 0
-    """Other items of the same moment."""
+    """Other items with the same time."""
 
 
 @tool(
@@ -49,7 +49,7 @@ async def last_item(engine: Engine, args: LastArgs) -> LastResult:
     newest = events[-1 - args.skip]
     line = line_of(engine, newest)
     tied = {one.item_id for one in events if one.timestamp == newest.timestamp} - {newest.item_id}
-    said = [
+    statements = [
         ToolStatement(
             form="last.item"
             if not args.skip
@@ -67,7 +67,7 @@ async def last_item(engine: Engine, args: LastArgs) -> LastResult:
         )
     ]
     if newest.timestamp is None:
-        said.append(ToolStatement(form="last.no_times"))
+        statements.append(ToolStatement(form="last.no_times"))
     elif tied:
-        said.append(ToolStatement(form="last.tied", values={"n": len(tied)}))
-    return LastResult(found=True, said=said, user_id=args.user_id, last=line, tied=len(tied))
+        statements.append(ToolStatement(form="last.tied", values={"n": len(tied)}))
+    return LastResult(found=True, said=statements, user_id=args.user_id, last=line, tied=len(tied))

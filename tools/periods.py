@@ -38,7 +38,7 @@ class InPeriod(Value):
 
 class PeriodsResult(Result):
     periods: list[InPeriod] = Field(default=[])
-    """In the order in which they were asked for."""
+    """In the order of the question."""
 
 
 @tool(
@@ -51,8 +51,8 @@ class PeriodsResult(Result):
     tells="user",
 )
 async def compare_periods(engine: Engine, args: PeriodsArgs) -> PeriodsResult:
-    """Raises UnknownIdError for an unknown user, item or facet, BadInputError where a period is not
-    given.
+    """Compare the events of two periods. Raises UnknownIdError for an unknown user, item or facet,
+    BadInputError for a missing period.
     """
     if not ((args.since or args.until) and (args.other_since or args.other_until)):
         raise BadInputError("periods.one_missing")
@@ -124,6 +124,6 @@ def _when(one: InPeriod) -> ToolStatement:
 
 
 def _rated(args: PeriodsArgs, about: Chosen) -> ToolStatement:
-    """Of which ratings, where that was asked."""
+    """The rating condition in words; empty if the question sets none."""
     rated = about.when.values.get("rated")
     return rated if args.rating and isinstance(rated, ToolStatement) else phrase("")

@@ -1,4 +1,4 @@
-"""What do the data say of this user beside what they did: attributes, and how much they did."""
+"""What is known of this user besides their events: attributes, and how active they are."""
 
 from pydantic import Field
 

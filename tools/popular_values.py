@@ -64,9 +64,9 @@ async def popular_values(engine: Engine, args: PopularValuesArgs) -> PopularValu
         ]
     )
     form = "popular_values.least" if args.ascending else "popular_values.most"
-    said = [
+    statements = [
         ToolStatement(
             form=form, values={"facet": facet, "when": about.when, "values": lines, "n": len(found)}
         )
     ]
-    return PopularValuesResult(found=True, said=said, facet=facet, values=top)
+    return PopularValuesResult(found=True, said=statements, facet=facet, values=top)

@@ -37,27 +37,15 @@ class PortraitResult(Result):
 )
 async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
     profile = await engine.profile(args.user_id)
-    asked = [
-        one
-        for one in profile.preferences
-        if (not args.polarity or one.polarity == args.polarity)
-        and (not args.trend or one.trend == args.trend)
-        and (not args.facet or one.facet.casefold() == args.facet.casefold())
-    ]
+    asked = [one for one in profile.preferences if _fits(one, args)]
     strongest = asked[: args.limit]  # in the portrait's own order, as the page shows them
     whole = not (args.polarity or args.trend or args.facet)
-    said: list[ToolStatement] = []
-    for polarity, form in (("like", "portrait.likes"), ("dislike", "portrait.dislikes")):
-        held = [one for one in strongest if one.polarity == polarity]
-        if held:
-            more = sum(one.polarity == polarity for one in asked) - len(held)
-            things = listed([_thing(one) for one in held])
-            things = (
-                ToolStatement(form="list.more", values={"first": things, "n": more})
-                if more
-                else things
-            )
-            said.append(ToolStatement(form=form, values={"user": args.user_id, "things": things}))
+    is_known = bool(strongest or (whole and profile.traits))
+    said = [
+        ToolStatement(form=form, values={"user": args.user_id, "things": things})
+        for polarity, form in (("like", "portrait.likes"), ("dislike", "portrait.dislikes"))
+        if (things := _things([one for one in asked if one.polarity == polarity], strongest))
+    ]
     if whole and profile.summary:
         summary = ToolStatement(
             form="portrait.summary",
@@ -66,17 +54,36 @@ async def portrait(engine: Engine, args: PortraitArgs) -> PortraitResult:
             only=profile.language,
         )
         said.insert(0, summary)
-    if not strongest and not (whole and profile.traits):
+    if not is_known:
         kind = ToolStatement(form=f"portrait.{args.polarity or 'any'}")
         said = [ToolStatement(form="portrait.none", values={"user": args.user_id, "kind": kind})]
     return PortraitResult(
-        found=bool(strongest or (whole and profile.traits)),
+        found=is_known,
         said=said,
         notes=profile.notes,
         user_id=profile.user_id,
         version=profile.version,
         preferences=strongest,
     )
+
+
+def _fits(preference: Preference, args: PortraitArgs) -> bool:
+    """Whether a preference is one of those asked for; an argument left empty excludes none."""
+    return (
+        args.polarity in ("", preference.polarity)
+        and args.trend in ("", preference.trend)
+        and args.facet.casefold() in ("", preference.facet.casefold())
+    )
+
+
+def _things(asked: list[Preference], shown: list[Preference]) -> ToolStatement | None:
+    """The shown ones of some preferences, and how many more there are; None where none is shown."""
+    things = [_thing(one) for one in asked if one in shown]
+    if not things:
+        return None
+    more = len(asked) - len(things)
+    whole = listed(things)
+    return ToolStatement(form="list.more", values={"first": whole, "n": more}) if more else whole
 
 
 def _thing(one: Preference) -> ToolStatement:

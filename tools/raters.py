@@ -43,7 +43,7 @@ class RatersResult(Result):
     of: int = 0
     """Users who rated the item: the denominator."""
     users: list[Rater] = Field(default=[])
-    """In the order asked for; of equal ratings the newest first."""
+    """In the requested order; of equal ratings the newest first."""
 
 
 @tool(
@@ -63,12 +63,12 @@ async def raters(engine: Engine, args: RatersArgs) -> RatersResult:
     rows = rows_of(engine, which, about) & census.rated
     if args.where:
         rows &= census.users([one.user_id for one in engine.data.users(args.where)])[x.user]
-    at = np.flatnonzero(rows)
+    ratings = np.flatnonzero(rows)
     again = np.zeros(
-        len(at), dtype=bool
+        len(ratings), dtype=bool
     )  # who rated it again counts by the newest, and rows are in order of time
-    again[:-1] = x.user[at[:-1]] == x.user[at[1:]]
-    once = at[~again]
+    again[:-1] = x.user[ratings[:-1]] == x.user[ratings[1:]]
+    once = ratings[~again]
     where = (
         ToolStatement(form="raters.among", values={"where": args.where})
         if args.where
@@ -99,18 +99,24 @@ async def raters(engine: Engine, args: RatersArgs) -> RatersResult:
         for row in top
     ]
     values |= {"value": edge, "n": tied, "of": len(order), "user": users[0].user_id}
-    said = [_lead(args, users, tied, values)]
+    statements = [_lead(args, users, tied, values)]
     shown = users[1:] if tied == 1 else users[:tied]
     if shown:
         form = (
             "raters.then" if tied == 1 else "raters.all" if tied == len(shown) else "raters.newest"
         )
         lines = listed([_line(one) for one in shown])
-        said.append(ToolStatement(form=form, values={"users": lines, "k": len(shown)}))
-    if len(once) < len(at):
-        said.append(ToolStatement(form="raters.again"))
+        statements.append(ToolStatement(form=form, values={"users": lines, "k": len(shown)}))
+    if len(once) < len(ratings):
+        statements.append(ToolStatement(form="raters.again"))
     return RatersResult(
-        found=True, said=said, item_id=item_id, value=edge, tied=tied, of=len(order), users=users
+        found=True,
+        said=statements,
+        item_id=item_id,
+        value=edge,
+        tied=tied,
+        of=len(order),
+        users=users,
     )
 
 

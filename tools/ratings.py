@@ -42,7 +42,7 @@ async def ratings(engine: Engine, args: RatingsArgs) -> RatingsResult:
         )
         return RatingsResult(found=False, said=[none], user_id=args.user_id)
     mean, low, high = round(statistics.fmean(given), 2), min(given), max(given)
-    said = ToolStatement(
+    statements = ToolStatement(
         form="ratings.mean" if about.ids is None else "ratings.mean_of",
         values={
             "user": args.user_id,
@@ -56,5 +56,11 @@ async def ratings(engine: Engine, args: RatingsArgs) -> RatingsResult:
         evidence=[one.event_id for one in rated[-3:]],
     )
     return RatingsResult(
-        found=True, said=[said], user_id=args.user_id, n=len(given), mean=mean, low=low, high=high
+        found=True,
+        said=[statements],
+        user_id=args.user_id,
+        n=len(given),
+        mean=mean,
+        low=low,
+        high=high,
     )

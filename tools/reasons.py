@@ -14,8 +14,8 @@ Values = Mapping[str, str | int | float | ToolStatement]
 def other_reasons(
     engine: Engine, user_id: str, found: Sequence[Recommendation]
 ) -> dict[str, dict[str, Reason]]:
-    """By item id, then language: reasons in template words, of the languages that `found` was not
-    explained in.
+    """By item id, then language: reasons in template words, for every language other than that of
+    the list.
     """
     explained = [one for one in found if one.reason is not None]
     if not explained:
@@ -31,7 +31,7 @@ def other_reasons(
 def reasoned(
     form: str, values: Values, reason: Reason, others: Mapping[str, Reason]
 ) -> ToolStatement:
-    """A statement with a reason, in the other languages with theirs."""
+    """A statement with a reason, and the same reason in the other languages."""
 
     def said(one: Reason) -> ToolStatement:
         return ToolStatement(

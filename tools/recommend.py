@@ -21,7 +21,7 @@ NEAREST = 50
 
 
 class ListArgs(Args):
-    """What a list should hold, and what not."""
+    """Wishes for a list: what it should contain, and what not."""
 
     value: str = Field(
         default="", description="only items that carry this value, such as a genre or brand"
@@ -100,15 +100,15 @@ class Likest:
 
     title: str
     likeness: dict[str, float]
-    """By item id, the nearest first."""
+    """Similarity by item id, most similar first."""
     by: Near
-    """By the users who had both, or, of an item that nobody had, by what the texts say."""
+    """Source of the similarity: users who had both items, or the texts for an item that
+    nobody had.
+    """
 
 
 def likest(engine: Engine, wanted: ListArgs) -> Likest | None:
-    """The items that are like the one that was asked for; None where none was. Raises
-    UnknownIdError.
-    """
+    """The items similar to the one that was asked for; None if none was. Raises UnknownIdError."""
     if not wanted.near:
         return None
     item = find_item(engine, wanted.near)
@@ -156,7 +156,7 @@ def _carriers(engine: Engine, facet: str, value: str) -> frozenset[str]:
 
 
 def wanted_in_words(engine: Engine, wanted: ListArgs) -> ToolStatement:
-    """What was asked of the list, as it stands behind it: "", " of “Comedy” without “Horror” like
+    """The wishes in words, to follow the list's name: "", " of “Comedy” without “Horror” like
     “Fargo”".
     """
     title = title_of(find_item(engine, wanted.near)) if wanted.near else ""

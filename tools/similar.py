@@ -44,30 +44,30 @@ async def similar_users(engine: Engine, args: SimilarUsersArgs) -> SimilarUsersR
     census = engine.data.census()
     x, size = census.x, max(len(census.item_ids), 1)
     none = ToolStatement(form="similar.none", values={"user": args.user_id})
-    at = census.user_position.get(args.user_id)
-    if at is None or not (x.user == at).any():
+    user = census.user_position.get(args.user_id)
+    if user is None or not (x.user == user).any():
         return SimilarUsersResult(found=False, said=[none], user_id=args.user_id)
     key = x.user.astype(np.int64) * size + x.item
     pairs, inverse = np.unique(key, return_inverse=True)
-    held = np.bincount(inverse, weights=census.signal) / np.bincount(inverse)
+    weight = np.bincount(inverse, weights=census.signal) / np.bincount(inverse)
     users, items = pairs // size, pairs % size
     had = np.bincount(items, minlength=size)
-    held = held * np.log1p(len(census.user_ids) / np.maximum(had, 1))[items]
+    weight = weight * np.log1p(len(census.user_ids) / np.maximum(had, 1))[items]
     own = np.zeros(size)
-    own[items[users == at]] = held[users == at]
+    own[items[users == user]] = weight[users == user]
     mine = np.zeros(size, dtype=bool)
-    mine[items[users == at]] = True
-    norm = np.sqrt(np.bincount(users, weights=held**2, minlength=len(census.user_ids)))
-    dot = np.bincount(users, weights=held * own[items], minlength=len(census.user_ids))
+    mine[items[users == user]] = True
+    norm = np.sqrt(np.bincount(users, weights=weight**2, minlength=len(census.user_ids)))
+    dot = np.bincount(users, weights=weight * own[items], minlength=len(census.user_ids))
     shared = np.bincount(users, weights=mine[items], minlength=len(census.user_ids))
-    likeness = dot / np.maximum(norm * norm[at], 1e-12)
-    likeness[at] = -np.inf
+    likeness = dot / np.maximum(norm * norm[user], 1e-12)
+    likeness[user] = -np.inf
     best = [
         one
         for one in np.argsort(-likeness, kind="stable")[: args.limit].tolist()
         if likeness[one] > 0
     ]
-    found = [
+    similar = [
         SimilarUser(
             user_id=census.user_ids[one],
             likeness=round(float(likeness[one]), 3),
@@ -75,14 +75,14 @@ async def similar_users(engine: Engine, args: SimilarUsersArgs) -> SimilarUsersR
         )
         for one in best
     ]
-    if not found:
+    if not similar:
         return SimilarUsersResult(found=False, said=[none], user_id=args.user_id)
     lines = [
         ToolStatement(
             form="similar.user",
             values={"user": one.user_id, "likeness": one.likeness, "shared": one.shared},
         )
-        for one in found
+        for one in similar
     ]
     considered = int((shared > 0).sum()) - 1
     said = [
@@ -93,5 +93,5 @@ async def similar_users(engine: Engine, args: SimilarUsersArgs) -> SimilarUsersR
         ToolStatement(form="similar.definition"),
     ]
     return SimilarUsersResult(
-        found=True, said=said, user_id=args.user_id, users=found, considered=considered
+        found=True, said=said, user_id=args.user_id, users=similar, considered=considered
     )

@@ -1,8 +1,10 @@
 """Since when does this user like, or dislike, something?"""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
-from limner.core.schema import Event
+from limner.core.schema import Event, Preference
 from limner.engine import Engine
 from limner.explain.attribution import Past
 from limner.state.event_counts import NEUTRAL
@@ -33,7 +35,7 @@ class Since(Value):
     event_id: str
     """The first event that speaks for the taste."""
     day: str
-    """Of that event, as 2001-12-31; empty where the data have no times."""
+    """Day of that event, as 2001-12-31; empty where the data have no times."""
 
 
 class SinceResult(Result):
@@ -55,22 +57,18 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
     past = engine.recommendations.past(args.user_id)
     profile = await engine.profile(args.user_id)
     liked = [one for one in profile.preferences if one.polarity == args.polarity]
-    if args.value:
-        facets_named(engine, args.facet)
-        named = [(args.facet, args.value)]
-    else:
-        named = [(one.facet, one.value) for one in liked if args.facet in ("", one.facet)][
-            : args.limit
-        ]
     kind = ToolStatement(form=f"portrait.{args.polarity}")
-    found = [(value, _first(engine, past, facet, value, args.polarity)) for facet, value in named]
-    held = [(value, event) for value, event in found if event is not None]
+    first_events = [
+        (value, event)
+        for facet, value in _named(engine, args, liked)
+        if (event := _first(engine, past, facet, value, args.polarity)) is not None
+    ]
     values: dict[str, str | int | float | ToolStatement] = {
         "user": args.user_id,
         "value": args.value,
         "kind": kind,
     }
-    if not held:
+    if not first_events:
         form = f"since.no_{args.polarity}" if args.value else "portrait.none"
         return SinceResult(
             found=False, said=[ToolStatement(form=form, values=values)], user_id=args.user_id
@@ -79,11 +77,11 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
         ToolStatement(
             form="since.line", values={"value": value, "line": phrase_of(line_of(engine, event))}
         )
-        for value, event in held
+        for value, event in first_events
     ]
     lead = ToolStatement(form=f"since.{args.polarity}", values={**values, "lines": listed(lines)})
     if args.value and not any(one.value.casefold() == args.value.casefold() for one in liked):
-        line = phrase_of(line_of(engine, held[0][1]))
+        line = phrase_of(line_of(engine, first_events[0][1]))
         lead = ToolStatement(form=f"since.unsaid_{args.polarity}", values={**values, "line": line})
     said = [lead, ToolStatement(form=f"since.define.{args.polarity}")]
     return SinceResult(
@@ -91,9 +89,21 @@ async def since_when(engine: Engine, args: SinceArgs) -> SinceResult:
         said=said,
         user_id=args.user_id,
         since=[
-            Since(value=value, event_id=event.event_id, day=_day(event)) for value, event in held
+            Since(value=value, event_id=event.event_id, day=_day(event))
+            for value, event in first_events
         ],
     )
+
+
+def _named(engine: Engine, args: SinceArgs, liked: Sequence[Preference]) -> list[tuple[str, str]]:
+    """(facet, value) of the question, else of the portrait's first preferences. Raises
+    UnknownIdError for an unknown facet of a value.
+    """
+    if args.value:
+        facets_named(engine, args.facet)
+        return [(args.facet, args.value)]
+    named = [(one.facet, one.value) for one in liked if args.facet in ("", one.facet)]
+    return named[: args.limit]
 
 
 def _first(engine: Engine, past: Past, facet: str, value: str, polarity: Polarity) -> Event | None:

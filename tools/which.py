@@ -1,4 +1,4 @@
-"""Which events or items a tool is about, as arguments, as a filter, and in words."""
+"""The events or items that a tool is about: as arguments, as a filter, and in words."""
 
 import operator
 import re
@@ -27,11 +27,11 @@ _SIGNS: Mapping[str, tuple[str, Callable[[float | Values, float], bool | Mask]]]
     ">": ("above", operator.gt),
     ">=": ("least", operator.ge),
 }
-"""By sign: its form of words, and what it means."""
+"""By sign: (name of its form of words, comparison)."""
 
 
 class Which(Args):
-    """Which events count; all where nothing is said."""
+    """Arguments that select events; the default selects all."""
 
     item: str = Field(default="", description="only events on this item: its id, or its title")
     value: str = Field(
@@ -55,16 +55,16 @@ class Which(Args):
 
 @dataclass(frozen=True)
 class Chosen:
-    """What `Which` means in a store."""
+    """The selection of `Which`, resolved in a store."""
 
     ids: frozenset[str] | None
     """Item ids; None where every item will do."""
     item: Item | None
-    """The one item, where one was named."""
+    """The item that was named; None otherwise."""
     what: ToolStatement
-    """In words: "Toy Story", "items with the genre Drama"."""
+    """The selected items in words: "Toy Story", "items with the genre Drama"."""
     when: ToolStatement
-    """In words, with the ratings: "", " since 2001-01-01", " rated 4 or more"."""
+    """The period and rating condition in words: "", " since 2001-01-01", " rated 4 or more"."""
 
 
 def title_of(item: Item | None, otherwise: str = "") -> str:
@@ -72,7 +72,9 @@ def title_of(item: Item | None, otherwise: str = "") -> str:
 
 
 def find_item(engine: Engine, text: str) -> Item:
-    """The item of an id, or the most had one of a title. Raises UnknownIdError."""
+    """The item with an id or title; of several with the title, the one with the most events. Raises
+    UnknownIdError.
+    """
     items = engine.data.catalogue().items
     if text in items:
         return items[text]
@@ -83,7 +85,7 @@ def find_item(engine: Engine, text: str) -> Item:
 
 
 def most_had(engine: Engine, ids: Sequence[str]) -> str:
-    """Of several items that of the most events."""
+    """The item with the most events of several."""
     if len(ids) == 1:
         return ids[0]
     census = engine.data.census()
@@ -143,7 +145,9 @@ def chosen(engine: Engine, which: Which) -> Chosen:
 
 
 def among(about: Chosen) -> ToolStatement:
-    """As in " among items with the genre Drama"; empty where any item will do, or one is named."""
+    """The selected items in words, as in " among items with the genre Drama". Empty for all items,
+    or a single named one.
+    """
     return (
         phrase("")
         if about.ids is None or about.item
@@ -201,7 +205,7 @@ def rows_of(engine: Engine, which: Which, found: Chosen) -> Mask:
 
 
 def fits(event: Event, which: Which, found: Chosen) -> bool:
-    """The same of one event, those without an item included."""
+    """Whether an event, with or without an item, belongs to a selection."""
     since, until = _midnight(which.since), _midnight(which.until, days=1)
     return (
         (found.ids is None or event.item_id in found.ids)

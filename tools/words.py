@@ -29,16 +29,14 @@ class ToolStatement(Value):
     values: "dict[str, str | int | float | ToolStatement]" = Field(default={})
     evidence: list[str] = Field(default=[])
     only: str = ""
-    """The one language that it can be said in, of text that was written before; empty where any
-    will do.
+    """The only language in which it can be said, for text that was written earlier; empty
+    for any.
     """
     instead: "dict[str, ToolStatement]" = Field(default={})
-    """By language what is said in its place, where text that was written before stands in
-    another.
-    """
+    """Replacement statements by language, for text that was written earlier in another language."""
 
     def in_(self, language: str) -> "ToolStatement":
-        """What is said in a language: the statement, or what stands in its place."""
+        """This statement, or its replacement in that language."""
         return self.instead.get(language, self)
 
 
@@ -82,7 +80,7 @@ def phrase(text: str) -> ToolStatement:
 
 
 def kind(type_: str) -> ToolStatement:
-    """An event type in words, where there are words for it; nothing of none."""
+    """The name of an event type in words, or as it is where there are none; empty for ""."""
     if not type_:
         return phrase("")
     form = f"type.{type_}"
@@ -100,7 +98,7 @@ def channel(name: str) -> ToolStatement:
 
 
 def kind_before(type_: str) -> ToolStatement:
-    """The same as it stands before "event"."""
+    """The name of an event type as it stands before the word "event"; empty for ""."""
     return ToolStatement(form="type.before", values={"type": kind(type_)}) if type_ else phrase("")
 
 

@@ -1,5 +1,5 @@
-"""Who may ask what: keys, scopes, end users, rates. Off only where the server is bound to loopback
-and has no keys.
+"""Access control: keys, scopes, end users and rates. It is off only where the server is bound to
+loopback and has no keys.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ PUBLIC = frozenset(
     }
 )
 KEY_COOKIE = "limner_key"
-"""In which a browser keeps the key that someone signed in with on the page."""
+"""Name of the cookie with the key of someone who signed in on the page."""
 # Of the catalogue and of no user: a key of one end user may ask for it too. The page leads them
 # from / to their own.
 CATALOGUE = frozenset(
@@ -84,13 +84,13 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks."""
+    """Who sent a request, by its key."""
 
     key_id: str | None = None
-    """None where no key is needed."""
+    """None where no key is required."""
     scope: Scope = "admin"
     user_id: str | None = None
-    """The one end user whom it may ask about; None: everyone."""
+    """The only end user whose data the key may read; None for all users."""
 
     def may(self, needed: Scope) -> bool:
         return SCOPES.index(self.scope) >= SCOPES.index(needed)
@@ -98,11 +98,11 @@ class Caller:
 
 @dataclass(frozen=True)
 class AccessRequest:
-    """What is asked, as far as access goes."""
+    """The parts of a request that decide about access."""
 
     method: str
     template: str
-    """Path of the route, as in `/v1/users/{user_id}/profile`; "" where there is none."""
+    """Path of the route, as in `/v1/users/{user_id}/profile`; "" where no route matches."""
     user_id: str | None
     """The end user in the path."""
     headers: Mapping[str, str]
@@ -110,14 +110,14 @@ class AccessRequest:
 
 
 def scope_of(method: str, template: str) -> Scope | None:
-    """What a key must be allowed for a path; None where none is needed."""
+    """The scope that a request needs; None for a public path."""
     if template in PUBLIC:
         return None
     return SCOPE_OF.get((method, template), "read" if method in _LOOKS else "write")
 
 
 class Access:
-    """Decides about every request before anything of it is read but its head."""
+    """Admits or refuses every request, by its head alone, before the body is read."""
 
     def __init__(
         self,
@@ -171,8 +171,8 @@ class Access:
         return Caller(key.key_id, key.scope, key.user_id)
 
     def _not_from_elsewhere(self, asked: AccessRequest) -> None:
-        """Without keys, what keeps other sites' pages out is that a browser says which site they
-        are of.
+        """Refuse requests that pages of other sites make. Without keys, only the site that the
+        browser names in its headers tells them apart. Raises Refused.
         """
         host = asked.headers.get("host", "")
         if urlsplit(f"//{host}").hostname not in _LOOPBACK:

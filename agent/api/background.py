@@ -1,5 +1,5 @@
-"""What is done behind the answers: a model words reasons, and portraits are embedded, a bounded
-number at a time.
+"""Work after the answers: a model words reasons, and portraits are embedded, a bounded number at a
+time.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ log = logging.getLogger("limner.later")
 REST, PATIENCE = 2.0, 60.0
 """Seconds between two looks for portraits to embed, and after one that failed."""
 WAITING = 64
-"""Lists that wait for their words; what comes above is let go."""
+"""Most lists that wait to be worded; further ones are dropped."""
 
 
 class Later:
@@ -51,7 +51,7 @@ class Later:
                 log.warning("not worded", extra={"fields": {"error": type(error).__name__}})
 
     async def close(self) -> None:
-        """Stop, and word nothing more."""
+        """Stop the work, and drop the waiting lists."""
         self._waiting.clear()
         if self._task is not None:
             self._task.cancel()

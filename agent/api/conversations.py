@@ -1,5 +1,5 @@
-"""Conversations of the API, each under an id: kept in the store, so that any process goes on with
-them.
+"""Conversations of the API, each under an id. They are kept in the store, so that any process can
+continue them.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from limner.engine import Engine
 from limner.store import ResponseLog
 
 PAIRS = 50
-"""Questions with their answers that are kept of a conversation."""
+"""Most questions with their answers that a conversation keeps; the oldest go first."""
 LIVE = 200
 """Conversations that stand ready in memory."""
 
@@ -61,7 +61,9 @@ class ConversationLog:
         return talk
 
     def go_on(self, conversation_id: str, user_id: str = "", only: str | None = None) -> Talk:
-        """Raises UnknownIdError, also where `only` asks to go on with what is not of them alone."""
+        """Continue a stored conversation. Raises UnknownIdError for an unknown id, and for a
+        conversation that is not confined to the user `only`.
+        """
         body = self._kept.conversation(conversation_id)
         if body is None or (only is not None and _Body.model_validate_json(body).only != only):
             raise UnknownIdError("chat.unknown_conversation", conversation=conversation_id)
@@ -91,7 +93,7 @@ class ConversationLog:
         return reply
 
     async def stream(self, talk: Talk, question: str) -> AsyncGenerator[Piece, None]:
-        """The pieces of an answer, which is remembered before the last of them is out."""
+        """The pieces of an answer. The answer is stored before its last piece is sent."""
         async with aclosing(stream(self._engine, question, talk.conversation)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Finished):
@@ -100,16 +102,16 @@ class ConversationLog:
 
     def _keep(self, talk: Talk, question: str, reply: Answer) -> None:
         pairs = [*talk.pairs, (question, reply.text)][-PAIRS:]
-        said = talk.conversation
+        conversation = talk.conversation
         body = _Body(
             pairs=pairs,
-            numbers=said.numbers,
-            given=said.given,
-            user_id=said.user_id,
-            only=said.only,
+            numbers=conversation.numbers,
+            given=conversation.given,
+            user_id=conversation.user_id,
+            only=conversation.only,
         ).model_dump_json()
         self._kept.save_conversation(talk.id, body)
         with self._lock:
-            self._live[talk.id] = (body, said)
+            self._live[talk.id] = (body, conversation)
             while len(self._live) > LIVE:
                 self._live.popitem(last=False)

@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI document for people, drawn by Swagger UI, with nothing from outside."""
+"""`/docs`: the OpenAPI document for people, drawn by Swagger UI, with no file from another site."""
 
 from importlib import resources
 from pathlib import Path

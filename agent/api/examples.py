@@ -33,14 +33,14 @@ class Shown(Value):
 
 
 class DocumentExamples(Value):
-    """What is shown of models and of problems."""
+    """Examples of models and of problems for the OpenAPI document."""
 
     models: Mapping[str, JsonValue]
-    """By the model's name in the document."""
+    """Examples by the model's name in the document."""
     problems: list[Shown]
 
     def of(self, path: str, method: str, status: int) -> Mapping[str, Problem]:
-        """By code, the problems of one status that an operation can give."""
+        """The problems of one status that an operation can answer with, by code."""
         problems: dict[str, Problem] = {}
         for shown in self.problems:
             if shown.fits(path, method, status):

@@ -1,5 +1,5 @@
-"""What the server counts, for Prometheus: requests and stages as they happen, model calls from the
-store's ledger.
+"""The server's metrics for Prometheus. Requests and stages are counted as they happen, model calls
+from the store's ledger.
 """
 
 import threading
@@ -107,8 +107,8 @@ class Metrics:
         self._stages.labels(stage).observe(seconds)
 
     def recommended(self, answer: Recommendations) -> None:
-        for one in answer.dropped:
-            self._dropped.labels(one.stage, one.reason.partition(":")[0]).inc()
+        for dropped in answer.dropped:
+            self._dropped.labels(dropped.stage, dropped.reason.partition(":")[0]).inc()
         if answer.fallback:
             self._fallbacks.labels("popular_items").inc()
         if any(one.rerank == "failed" for one in answer.recommendations):
@@ -126,7 +126,7 @@ class Metrics:
     # ------------------------------------------------------------ shown
 
     def show(self, ledger: "LedgerCounts") -> bytes:
-        """In Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         if self._folder is None:
             shown = generate_latest(self._registry)
         else:
@@ -139,8 +139,8 @@ class Metrics:
 
 
 class LedgerCounts(Collector):
-    """Model calls, tokens and cost, counted from the ledger: the same whichever process of a server
-    is asked.
+    """Model calls, tokens and cost, counted from the ledger, so that every process of a server
+    gives the same numbers.
     """
 
     def __init__(self, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, who asks, its limits, its end, and one line of log.
+"""Handling around every request: its id, access, limits, errors, and one line of log.
 
 One pure ASGI middleware; `BaseHTTPMiddleware` would cost more than the answers.
 """
@@ -48,7 +48,7 @@ log = logging.getLogger("limner.requests")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a path leads."""
+    """The route that a path leads to, and the user named in the path."""
 
     template: str
     user_id: str | None
@@ -157,8 +157,8 @@ class AccessMiddleware:
             raise Refused(503, "overloaded", why, {"Retry-After": RETRY_SECONDS})
 
     async def _answer(self, exchange: "_Exchange") -> None:
-        """Run the application; what goes wrong ends as a problem document where nothing was sent
-        yet.
+        """Run the application. An error becomes a problem document, unless part of the answer was
+        sent already.
         """
         try:
             async with asyncio.timeout(self.settings.timeout) as exchange.clock:
@@ -186,8 +186,8 @@ class AccessMiddleware:
 
 
 def described(error: BaseException) -> Mapping[str, object]:
-    """What a log may say of an error: its kind and where it arose, and not its message, which may
-    name a user.
+    """An error for the log: its type and where it arose. Its message is left out, since it may name
+    a user.
     """
     frames = traceback.extract_tb(error.__traceback__)
     return {
@@ -251,7 +251,9 @@ class _Exchange:
         return [*headers, (REQUEST_ID, self.id.encode()), *_ALWAYS, *more]
 
     async def refuse(self, answer: ProblemResponse) -> None:
-        """Say what is wrong, if nothing was said yet; else all that is left is to hang up."""
+        """Answer with a problem document, unless part of an answer was sent already; then the
+        connection is closed.
+        """
         if self._started:
             return
         self.clock = None
@@ -298,7 +300,7 @@ class _Exchange:
     # ------------------------------------------------------------ a client that goes away
 
     def watch(self) -> None:
-        """From some time on, end the work when the client goes away."""
+        """After a short time, begin to watch for a client that goes away; the work then ends."""
         self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._begin_to_watch)
 
     def _begin_to_watch(self) -> None:
@@ -308,7 +310,7 @@ class _Exchange:
             self._watcher = asyncio.create_task(self._look_out())
 
     async def _look_out(self) -> None:
-        """Read ahead, since a connection tells that it ended only to who reads from it."""
+        """Read the rest of the body ahead. Only a reader is notified when the connection ends."""
         try:
             while (message := await self._next())["type"] != "http.disconnect":
                 self._read.put_nowait(message)

@@ -26,7 +26,7 @@ class Listing(Value, Generic[V]):
     model_config = described("A page of a list.")
 
     rows: list[V]
-    """In the order in which they came."""
+    """One entry for each row, in the order they were sent."""
     next: str | None
     """The cursor of the next page; null where this is the last."""
 
@@ -40,13 +40,13 @@ class Rows(Value):
     for itself: what cannot be used is reported, and the others are stored.
     """
     source: str = Field(default="", max_length=100)
-    """Where the rows are from; ratings are read on the scale of their source. The store's first
-    source, if left out.
+    """Where the rows are from; ratings are read on the scale of their source. If left out, the
+    source of the store's first event.
     """
 
 
 class ClickThroughs(Value):
-    """What came of the lists that were shown."""
+    """Click-through of the lists that were shown."""
 
     rows: list[ClickThrough]
     """One for each channel and version of the trained channels."""
@@ -118,11 +118,11 @@ class Question(Value):
     question: str = Field(default="", max_length=LONGEST, examples=["What does user 196 like?"])
     """The question; empty where `messages` end with it."""
     messages: list[Turn] = Field(default=[], max_length=100)
-    """Instead of `conversation_id`: what was said so far, the question last where `question` is
-    empty.
+    """The messages so far, in place of `conversation_id`. The last is the question where `question`
+    is empty.
     """
     conversation_id: str = Field(default="", max_length=64, pattern="^[A-Za-z0-9_-]*$")
-    """From an earlier answer: the question continues that conversation."""
+    """From an earlier answer; the question continues its conversation."""
     user_id: str = Field(default="", max_length=255)
     """The user that the question is about, where it names nobody."""
 
@@ -171,8 +171,8 @@ class CompletionMessage(BaseModel):
 
 
 class CompletionRequest(BaseModel):
-    """What OpenAI's clients send; parameters that are not named here are taken and have no
-    effect.
+    """A request as OpenAI's clients send it. Parameters that are not listed here are accepted
+    without effect.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
@@ -188,7 +188,7 @@ class CompletionRequest(BaseModel):
     user: str | None = Field(default=None, max_length=255)
     """Id of the user that the question is about."""
     metadata: dict[str, JsonValue] | None = None
-    """`user_id` in it means the same as `user`."""
+    """`user_id` in it has the same effect as `user`."""
 
     def about(self) -> str:
         """The end user in question; empty where none is named."""
@@ -197,7 +197,7 @@ class CompletionRequest(BaseModel):
 
 
 class Said(Value):
-    """What the assistant says."""
+    """The assistant's message."""
 
     role: Literal["assistant"] = "assistant"
     """Always assistant."""
@@ -239,7 +239,7 @@ class Completion(Value):
     object: Literal["chat.completion"] = "chat.completion"
     """The kind of object, as OpenAI's API names it."""
     created: int
-    """When it was made, in seconds since 1970 (UTC)."""
+    """Time of creation, in seconds since 1970 (UTC)."""
     model: str
     """The model that was named in the request."""
     choices: list[CompletionChoice]
@@ -263,7 +263,7 @@ class ChunkChoice(Value):
     index: int = 0
     """Always 0: there is one."""
     delta: Delta
-    """What this chunk adds."""
+    """The text that this chunk adds."""
     finish_reason: Literal["stop"] | None = None
     """stop in the last chunk; null before."""
     logprobs: None = None
@@ -278,11 +278,11 @@ class Chunk(Value):
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     """The kind of object, as OpenAI's API names it."""
     created: int
-    """When it was made, in seconds since 1970 (UTC)."""
+    """Time of creation, in seconds since 1970 (UTC)."""
     model: str
     """The model that was named in the request."""
     choices: list[ChunkChoice]
-    """The one answer; none in a chunk of usage alone."""
+    """One answer; empty in a chunk that only reports usage."""
     usage: CompletionUsage | None = None
     """Tokens of messages and answer, in the last chunk where it was asked for."""
 
@@ -295,7 +295,7 @@ class ModelCard(Value):
     object: Literal["model"] = "model"
     """The kind of object, as OpenAI's API names it."""
     created: int
-    """When it was made, in seconds since 1970 (UTC)."""
+    """Time of creation, in seconds since 1970 (UTC)."""
     owned_by: str = "limner"
     """Always limner."""
 

@@ -15,7 +15,7 @@ Cursor = Annotated[str, Query(max_length=100, description=_ABOUT, examples=["dXN
 
 
 def cursor_of(kind: str, after: int | None) -> str | None:
-    """The cursor of the page that begins after a key; None where there is none."""
+    """The cursor of the page after the row with this number; None for the last page."""
     return (
         None
         if after is None

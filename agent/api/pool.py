@@ -1,10 +1,10 @@
-"""Where requests work: a bounded number of threads, each with an event loop of its own; none blocks
-the server.
+"""A bounded pool of threads for requests, each with an event loop of its own. No request blocks the
+server's loop.
 
 The engine's methods are plain functions, or coroutines with plain and slow parts (reading tables,
 fitting, painting), so neither may run on the loop that serves. A thread takes one request at a
-time; its loop lives as long as the thread, and with it the connections that a model's client keeps
-for it.
+time. Its loop lives as long as the thread, and with it the connections that a model's client keeps
+open.
 """
 
 import asyncio
@@ -50,8 +50,8 @@ class Pool:
             raise
 
     async def stream(self, make: Callable[[], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-        """What a generator yields in a worker, as it comes; it ends when this one is closed, or its
-        reader ends.
+        """The values of a generator that runs in a worker, as they come. The generator ends when
+        this one is closed or its reader ends.
         """
         here = asyncio.get_running_loop()
         pieces: asyncio.Queue[T] = asyncio.Queue(_AHEAD)
@@ -81,7 +81,7 @@ class Pool:
             working.cancel()
 
     async def close(self) -> None:
-        """Wait for what is running, begin nothing more."""
+        """Wait for running work, and start no more."""
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -90,7 +90,7 @@ class Pool:
             runner.close()
 
     def _runner(self) -> asyncio.Runner:
-        """This thread's own loop."""
+        """The current thread's runner, made at its first use."""
         runner: asyncio.Runner | None = getattr(self._own, "runner", None)
         if runner is None:
             runner = self._own.runner = asyncio.Runner()

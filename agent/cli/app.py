@@ -1,4 +1,4 @@
-"""`limner`: the verbs, what stands before them, and how the command ends.
+"""The command `limner`: its verbs, the options before them, and its exit codes.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 100 an evaluation below its threshold; 130
 interrupted. Results go to stdout, prose and progress to stderr. A failure is one sentence;

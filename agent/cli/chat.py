@@ -129,8 +129,8 @@ class _Terminal:
             tell(self.session.err, f"Error: {error}", "red")
 
     def answer(self, question: str) -> None:
-        """Print an answer as it comes. Raises KeyboardInterrupt at the first Ctrl-C, with nothing
-        left running.
+        """Print an answer in pieces as they arrive. Raises KeyboardInterrupt at the first Ctrl-C,
+        after all work has stopped.
         """
         # asyncio's own handler only asks the task to end, which work without a pause in it never
         # hears.
@@ -211,8 +211,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _edit_lines() -> None:
-    """Arrow keys and the history of this conversation, where the terminal's library has them;
-    nothing is kept.
+    """Turn on arrow keys and a history of the questions, where readline is installed. The history
+    is not saved.
     """
     if sys.stdin.isatty():
         try:
@@ -223,7 +223,7 @@ def _edit_lines() -> None:
 
 
 def _marked(line: str) -> Text:
-    """A line made harmless, with its marks in the background; its blanks at both ends are kept."""
+    """A line as safe text, with its marks (`[e1]`) dimmed. Blanks at both ends stay."""
     body = clean(line)
     before = line[: len(line) - len(line.lstrip())]
     behind = line[len(line.rstrip()) :] if body else ""
@@ -236,14 +236,14 @@ def _table(sources: "list[CitedEvent]") -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("", "event", "user", "what", "when"):
         table.add_column(name, style="dim" if name == "event" else "")
-    for one in sources:
-        value = f" {one.value:g}" if one.value is not None else ""
-        day = f"{one.timestamp:%Y-%m-%d}" if one.timestamp else ""
+    for event in sources:
+        value = f" {event.value:g}" if event.value is not None else ""
+        day = f"{event.timestamp:%Y-%m-%d}" if event.timestamp else ""
         cells = (
-            f"[e{one.number}]",
-            one.event_id,
-            one.user_id,
-            f"{one.type}{value} of {one.title}",
+            f"[e{event.number}]",
+            event.event_id,
+            event.user_id,
+            f"{event.type}{value} of {event.title}",
             day,
         )
         table.add_row(*(Text(clean(cell)) for cell in cells))

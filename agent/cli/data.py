@@ -228,8 +228,8 @@ def history(
 
     with Session(ctx, as_json) as session:
         engine = session.engine()
-        found = engine.data.history(user)
-        shown = found[-last:] if last else found
+        events = engine.data.history(user)
+        shown = events[-last:] if last else events
         document = {"user_id": user, "events": shown}
         if as_json:
             session.give(document)
@@ -237,7 +237,7 @@ def history(
         items = engine.data.items_by_id(
             {event.item_id for event in shown if event.item_id is not None}
         )
-        session.give(document, show.history(user, shown, items, engine.data.scales(), len(found)))
+        session.give(document, show.history(user, shown, items, engine.data.scales(), len(events)))
 
 
 def erase(

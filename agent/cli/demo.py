@@ -1,11 +1,11 @@
 """`limner demo`: the whole product on real data in one command, as steps over the engine.
 
-First everything in template words, which needs no model and is there at once; then, unless
-LIMNER_LLM=none, the same portraits and reasons worded by a model, beside what they were.
+Template words come first: they need no model and appear at once. Then, unless LIMNER_LLM=none, a
+model words the same portraits and reasons, and both wordings are shown.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -82,15 +82,9 @@ def run(ctx: typer.Context, count: int, as_json: bool) -> None:
             )
             try:
                 engine = session.engine(settings)
-                for old in before:
-                    for new in _portrait(session, say, engine, old.user_id):
-                        after.append(new)
-                        say.result(show.before_after(old, new))
-                for old_list in lists[:1]:
-                    ids = [one.item.item_id for one in old_list.recommendations]
-                    request = RecommendationRequest(user_id=old_list.user_id, items=ids)
-                    reasons.append(session.wait(engine.recommend(request)))
-                    say.result(show.reasons_before_after(old_list, reasons[-1]))
+                for new in _reworded(session, say, engine, before):
+                    after.append(new)
+                reasons = _new_reasons(session, say, engine, lists[0]) if lists else []
             except LimnerError as error:
                 say.aside(
                     f"No model words this time: {error} What stands above is complete without them."
@@ -115,6 +109,31 @@ def _portrait(session: Session, say: "_Telling", engine: "Engine", user_id: str)
     report = session.wait(engine.build([user_id], force=True))
     say.notes(report.notes)
     return report.built
+
+
+def _reworded(
+    session: Session, say: "_Telling", engine: "Engine", before: Sequence[Profile]
+) -> Iterator[Profile]:
+    """The portraits of the same users in the engine's words, each shown beside the old one."""
+    from limner.cli import show
+
+    for old in before:
+        for new in _portrait(session, say, engine, old.user_id):
+            yield new
+            say.result(show.before_after(old, new))
+
+
+def _new_reasons(
+    session: Session, say: "_Telling", engine: "Engine", old: Recommendations
+) -> list[Recommendations]:
+    """The same list with reasons in the engine's words, shown beside the old ones."""
+    from limner.cli import show
+
+    ids = [one.item.item_id for one in old.recommendations]
+    request = RecommendationRequest(user_id=old.user_id, items=ids)
+    new = session.wait(engine.recommend(request))
+    say.result(show.reasons_before_after(old, new))
+    return [new]
 
 
 def _document(
@@ -143,9 +162,7 @@ def _with_fast_embedder(settings: Settings) -> Settings:
 
 
 def pick_users(active: Sequence[tuple[str, int]], count: int) -> list[str]:
-    """Users a quarter, half and three quarters down the list of the most active: neither giants nor
-    newcomers.
-    """
+    """The users at a quarter, half and three quarters of the list of the most active ones."""
     if len(active) <= count:
         return [user for user, _ in active]
     return [active[len(active) * (at + 1) // (count + 1)][0] for at in range(count)]
@@ -175,8 +192,8 @@ def _what_next(where: str, users: Sequence[str]) -> RenderableType:
 
 
 class _Telling:
-    """The demo's voice: numbered steps and asides on stderr, results on stdout; nothing but JSON
-    for programs.
+    """Output of the demo: numbered steps and asides on stderr, results on stdout; with --json only
+    the document.
     """
 
     def __init__(self, session: Session) -> None:

@@ -37,7 +37,7 @@ def create(
 
 
 def list_keys(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the keys, without what is secret of them."""
+    """List the keys, without their secrets."""
     from limner.cli import show
 
     with Session(ctx, as_json) as session:

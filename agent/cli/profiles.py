@@ -164,13 +164,13 @@ def _by_seq(events: dict[str, Event]) -> dict[str, Event]:
 
 def cited(profile: Profile) -> list[str]:
     """Ids of all events that a portrait cites, each once."""
-    found = dict.fromkeys(profile.summary_evidence)
+    event_ids = dict.fromkeys(profile.summary_evidence)
     for evidence in [
         *(one.evidence for one in profile.preferences),
         *(one.evidence for one in profile.fields),
     ]:
-        found.update(dict.fromkeys(evidence))
-    return list(found)
+        event_ids.update(dict.fromkeys(evidence))
+    return list(event_ids)
 
 
 def doctor(

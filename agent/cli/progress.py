@@ -24,7 +24,7 @@ from rich.text import Text
 from limner.cli.text import clean, compact, duration
 
 HEARTBEAT = 15.0
-"""Seconds between two lines about the same work, where there is no terminal."""
+"""Seconds between two lines about the same work, where the output is no terminal."""
 BESIDE_LABEL = 52
 WORTH_A_LINE = 1.0
 """Work that took less leaves no line behind."""
@@ -145,7 +145,7 @@ class Bars:
             self._live = None
 
     def _fitting(self, label: str) -> str:
-        """What of a label leaves room for the bar, the count, the rate and the time."""
+        """A label cut so that the bar, count, rate and time fit beside it."""
         room = max(12, self.console.width - BESIDE_LABEL)
         return label if cell_len(label) <= room else set_cell_size(label, room - 1).rstrip() + "…"
 

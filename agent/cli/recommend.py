@@ -52,14 +52,7 @@ def recommend(
     from limner.cli import show
 
     asked = list(dict.fromkeys(users or []))
-    if asked and everyone:
-        raise UsageError("recommend.two_targets")
-    if not (asked or everyone or fields.get("context")):
-        raise UsageError("recommend.no_target")
-    if everyone and out is None:
-        raise UsageError("recommend.all_needs_file")
-    if out is not None:
-        check_ending(out)
+    _check_targets(asked, everyone, bool(fields.get("context")), out)
     request = read_options({"explain": not everyone, **fields})
     with Session(ctx, as_json) as session:
         engine = session.engine()
@@ -81,6 +74,18 @@ def recommend(
             document = answers[0] if len(answers) == 1 else {"users": answers}
             session.give(document, *(show.recommendations(one) for one in answers))
         session.notes(notes)
+
+
+def _check_targets(users: list[str], everyone: bool, has_visit: bool, out: Path | None) -> None:
+    """Raises UsageError unless a list is for exactly one of named users, all users and a visit."""
+    if users and everyone:
+        raise UsageError("recommend.two_targets")
+    if not (users or everyone or has_visit):
+        raise UsageError("recommend.no_target")
+    if everyone and out is None:
+        raise UsageError("recommend.all_needs_file")
+    if out is not None:
+        check_ending(out)
 
 
 async def _each(answers: list[Recommendations]) -> AsyncIterator[Recommendations]:
@@ -130,30 +135,35 @@ def users(
     """
     from limner.cli import show
 
-    if for_item and like:
-        raise UsageError("audience.two_orders")
     condition = joined(where)
-    if not (for_item or like or condition):
-        raise UsageError("audience.no_order")
-    if repeats and not for_item:
-        raise UsageError("audience.repeats_alone")
+    _check_order(for_item, like, condition, repeats)
     if out is not None:
         check_ending(out)
     with Session(ctx, as_json) as session:
         engine = session.engine()
         most = n if n is not None or out is not None else 10
-        found = engine.users(
+        answer = engine.users(
             most, for_item=for_item or None, like=like or None, where=condition, repeats=repeats
         )
         if out is not None:
-            write_users(out, found)
+            write_users(out, answer)
         document = (
-            {**found.model_dump(exclude={"users"}), "file": str(out), "rows": len(found.users)}
+            {**answer.model_dump(exclude={"users"}), "file": str(out), "rows": len(answer.users)}
             if out
-            else found
+            else answer
         )
-        session.give(document, show.audience(found, str(out) if out else ""))
-        session.notes(found.notes)
+        session.give(document, show.audience(answer, str(out) if out else ""))
+        session.notes(answer.notes)
+
+
+def _check_order(for_item: str, like: str, condition: str, repeats: bool) -> None:
+    """Raises UsageError for options that name no order of users, or contradict each other."""
+    if for_item and like:
+        raise UsageError("audience.two_orders")
+    if not (for_item or like or condition):
+        raise UsageError("audience.no_order")
+    if repeats and not for_item:
+        raise UsageError("audience.repeats_alone")
 
 
 def demo(
@@ -242,7 +252,7 @@ def _numbered(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _answer(session: Session, engine: "Engine", number: int, line: str, explain: bool) -> bool:
-    """Print the answer to one line of requests; False where there is none."""
+    """Print the answer to one line of requests. False if the line cannot be answered."""
     try:
         asked = RankRequest.model_validate_json(line)
         request = read_request({**asked.model_dump(), "explain": explain})
@@ -285,7 +295,7 @@ def _read(place: str) -> str:
 
 def _item_ids(text: str, place: str) -> list[str]:
     """Item ids of a file, in order, each once: a JSON list of ids, or one id a line."""
-    found: list[str] = []
+    item_ids: list[str] = []
     if text.lstrip().startswith("["):
         try:
             loaded: object = json.loads(text)
@@ -293,9 +303,9 @@ def _item_ids(text: str, place: str) -> list[str]:
             raise BadInputError("rank.wrong_list", file=place, error=error) from error
         if not isinstance(loaded, list) or not all(isinstance(one, str | int) for one in loaded):
             raise BadInputError("rank.no_list", file=place)
-        found = [str(one) for one in loaded]
+        item_ids = [str(one) for one in loaded]
     else:
-        found = [line.strip() for line in text.splitlines() if line.strip()]
-    if not found:
+        item_ids = [line.strip() for line in text.splitlines() if line.strip()]
+    if not item_ids:
         raise BadInputError("rank.no_items", file=place)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(item_ids))

@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class OptionForm:
-    """How a field is written on the command line."""
+    """The flags and metavariable of a request field on the command line."""
 
     flags: tuple[str, ...]
     metavar: str | None = None
@@ -52,8 +52,8 @@ _TEXT = text_model(
 
 
 def request_options(command: Callable[P, R]) -> Callable[..., R]:
-    """Give a command an option for every field of a request, in place of its parameter `fields`:
-    the fields that were given, by name, as `read_request` takes them.
+    """Give a command an option for every field of a request. They replace its parameter `fields`,
+    which then receives the fields that were set, by name, as `read_request` takes them.
     """
     signature = inspect.signature(command)
     own = [one for one in signature.parameters.values() if one.name != "fields"]
@@ -122,16 +122,16 @@ def _help_of(name: str) -> str:
     return " ".join((FIELDS[name].description or "").split())
 
 
-def _fields_of(given: Mapping[str, Any]) -> dict[str, object]:
-    """Options as the fields of a request; those that were not given are left out."""
-    low, high = _prices(given[RANGE])
+def _fields_of(options: Mapping[str, Any]) -> dict[str, object]:
+    """Options as the fields of a request; unset options are left out."""
+    low, high = _prices(options[RANGE])
     read: dict[str, object] = {
-        **given,
+        **options,
         "price_min": low,
         "price_max": high,
-        "available": not given["available"],
-        "filter": joined(given["filter"]),
-        "exclude": list(dict.fromkeys(given["exclude"] or [])),
+        "available": not options["available"],
+        "filter": joined(options["filter"]),
+        "exclude": list(dict.fromkeys(options["exclude"] or [])),
     }
     del read[RANGE]
     return {name: value for name, value in read.items() if value is not None}

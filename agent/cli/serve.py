@@ -1,4 +1,4 @@
-"""The other doors: serve, eval run, compare, report."""
+"""The verbs `serve`, `eval run`, `eval compare` and `eval report`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,15 +28,15 @@ def serve(
 
     with Session(ctx) as session:
         settings = session.settings()
-        with listen(host, port) as held:
-            exposed = exposure(settings, held)
-            shown = f"http://{host}:{held.getsockname()[1]}"
+        with listen(host, port) as listening:
+            exposed = exposure(settings, listening)
+            shown = f"http://{host}:{listening.getsockname()[1]}"
             tell(
                 session.err,
                 f"Serving on {shown}, described at /docs. {exposed.words} Ctrl-C stops.",
                 "dim",
             )
-            run(settings, held, exposed, workers=workers, quiet=session.globals.quiet)
+            run(settings, listening, exposed, workers=workers, quiet=session.globals.quiet)
 
 
 def eval_run(
@@ -155,25 +155,25 @@ def eval_run(
         )
         if not asked.datasets:
             asked = overruled(asked, datasets=[settings.data])
-        found = run_experiment(
+        results = run_experiment(
             asked,
             settings,
             Execution(jobs=jobs, resume=resume, retry_errors=retry_errors),
             progress=session.progress,
             wait=session.wait,
         )
-        short = missed(found, asked)
-        session.give(found.document, *show_studies.experiment(found))
-        session.notes([*found.notes, *short])
-        if found.is_wrong:
+        short = missed(results, asked)
+        session.give(results.document, *show_studies.experiment(results))
+        session.notes([*results.notes, *short])
+        if results.is_wrong:
             raise typer.Exit(1)
         if short:
             raise typer.Exit(BELOW)
 
 
 def _named(option: str, text: str | None) -> list[str]:
-    """What an option lists; nothing where it was left out. Raises UsageError where it was given and
-    names nothing.
+    """The names that an option lists, separated by commas; empty if the option was left out. Raises
+    UsageError if it was set without any name.
     """
     found = _listed(text or "")
     if text is not None and not found:
@@ -218,7 +218,7 @@ def eval_compare(
     from limner.evals.compare import BELOW, compare, load_either
 
     with Session(ctx, as_json) as session:
-        found = compare(
+        comparison = compare(
             load_either(a),
             load_either(b),
             _listed(metrics),
@@ -226,9 +226,9 @@ def eval_compare(
             against,
             need_tests=fail_if_worse,
         )
-        session.give(found, run_comparison(found))
-        session.notes(found.notes)
-        if fail_if_worse and found.worse:
+        session.give(comparison, run_comparison(comparison))
+        session.notes(comparison.notes)
+        if fail_if_worse and comparison.worse:
             raise typer.Exit(BELOW)
 
 

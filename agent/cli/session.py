@@ -44,7 +44,7 @@ def _open_engine(
 
 @dataclass
 class Globals:
-    """What stands before the verb, and the collaborators that tests replace."""
+    """Options before the verb, and collaborators that tests replace."""
 
     open_engine: Opener = _open_engine
     overrides: dict[tuple[str, ...], object] = field(default_factory=dict)
@@ -109,10 +109,8 @@ class Session:
             self._runner.close()
 
     def settings(self, extra: Mapping[tuple[str, ...], object] | None = None) -> Settings:
-        """From limner.yaml, the environment and the options before the verb; `extra` overrules them
-        all.
-
-        Raises SettingsError.
+        """Settings from limner.yaml, the environment and the options before the verb; `extra` has
+        the last word. Raises SettingsError.
         """
         settings = load_settings(
             project=self.globals.project, overrides={**self.globals.overrides, **(extra or {})}
@@ -124,7 +122,9 @@ class Session:
         return settings
 
     def engine(self, settings: Settings | None = None, *, create: bool = False) -> "Engine":
-        """An engine over the store; raises UsageError where there is none and `create` is False."""
+        """An engine over the store. Raises UsageError if there is no store and `create` is
+        False.
+        """
         engine = self.globals.open_engine(
             settings or self.settings(), create=create, progress=self.progress
         )
@@ -133,7 +133,7 @@ class Session:
 
     @property
     def limner(self) -> str:
-        """How this command was called up to its verb, for hints that can be copied."""
+        """The command line up to its verb, for hints that can be copied."""
         data = self.globals.overrides.get(("data",))
         return f"limner --data {shlex.quote(str(data))}" if data else "limner"
 
@@ -155,12 +155,12 @@ class Session:
                 self.out.print(one)
 
     def hint(self, text: str) -> None:
-        """What to do next, for people only."""
+        """Print a suggestion for the next step on stderr; nothing with --json or --quiet."""
         if not self.as_json and not self.globals.quiet:
             tell(self.err, text, "dim")
 
     def notes(self, notes: Iterable[Message]) -> None:
-        """What a person should know, on stderr; a JSON document carries them itself."""
+        """Print notes for people on stderr; nothing with --json, where the document has them."""
         if not self.as_json:
             for note in notes:
                 tell(self.err, f"Note: {note.text}", "yellow")

@@ -167,13 +167,13 @@ def _run(
             raise typer.Exit(BELOW)
 
 
-def _least(given: Sequence[str]) -> dict[str, float]:
+def _least(pairs: Sequence[str]) -> dict[str, float]:
     """`name=value` as numbers. Raises UsageError for anything else."""
-    found = {}
-    for one in given:
-        name, _, value = one.partition("=")
+    thresholds = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
         try:
-            found[name] = float(value)
+            thresholds[name] = float(value)
         except ValueError as error:
-            raise UsageError("evals.wrong_threshold", text=one) from error
-    return found
+            raise UsageError("evals.wrong_threshold", text=pair) from error
+    return thresholds

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Cell = str | int | float | None
 Row = Sequence[Cell]
 Kind = Literal["text", "whole", "number"]
-"""Of a column."""
+"""Type of a column."""
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 

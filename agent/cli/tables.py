@@ -24,11 +24,11 @@ _USERS: Mapping[str, Kind] = {
     "probability": "number",
 }
 _AT_ONCE = 10_000
-"""Rows that are held before they are written."""
+"""Rows collected in memory before they are written."""
 
 
 class WrittenTable(BaseModel):
-    """What became of a table of recommendations."""
+    """Summary of a written table of recommendations."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,12 +39,12 @@ class WrittenTable(BaseModel):
     short: int
     """Users who got fewer than were asked for, but some."""
     empty: int
-    """Users for whom nothing was left."""
+    """Users whose list is empty."""
     fallback: int
-    """Users of whom nothing usable is known, who got what is popular."""
+    """Users without a usable past, who got popular items."""
     wishes: ListOptions | None = None
     notes: list[Message] = []
-    """What a person should know, of any of the lists."""
+    """Notes for people, from all the lists."""
 
 
 async def write_recommendations(
@@ -58,12 +58,12 @@ async def write_recommendations(
     rows = users = short = empty = fallback = 0
     wishes = None
     notes: dict[Message, None] = {}
-    held: list[Row] = []
+    waiting: list[Row] = []
     with writing_rows(file, columns) as sink:
-        async for one in lists:
-            found: list[Row] = [
+        async for answer in lists:
+            listed: list[Row] = [
                 (
-                    one.user_id,
+                    answer.user_id,
                     each.rank,
                     each.item.item_id,
                     each.item.title,
@@ -71,17 +71,17 @@ async def write_recommendations(
                     each.probability,
                     *([each.reason.text if each.reason else None] if with_reasons else []),
                 )
-                for each in one.recommendations
+                for each in answer.recommendations
             ]
-            held += found
-            rows, users, empty = rows + len(found), users + bool(found), empty + (not found)
-            short += 0 < len(found) < request.n
-            fallback, wishes = fallback + one.fallback, one.wishes
-            notes |= dict.fromkeys(one.notes)
-            if len(held) >= _AT_ONCE:
-                sink.write(held)
-                held = []
-        sink.write(held)
+            waiting += listed
+            rows, users, empty = rows + len(listed), users + bool(listed), empty + (not listed)
+            short += 0 < len(listed) < request.n
+            fallback, wishes = fallback + answer.fallback, answer.wishes
+            notes |= dict.fromkeys(answer.notes)
+            if len(waiting) >= _AT_ONCE:
+                sink.write(waiting)
+                waiting = []
+        sink.write(waiting)
     return WrittenTable(
         file=str(file),
         rows=rows,

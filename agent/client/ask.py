@@ -40,7 +40,7 @@ class NearItems(Value):
 
 
 class PopularItems(Value):
-    """What most users have had."""
+    """The items with the most users."""
 
     items: list[PopularItem]
 
@@ -62,9 +62,7 @@ class Ask(Generic[M]):
     body: BaseModel | Mapping[str, object] | None = None
 
     def query(self) -> dict[str, list[str]]:
-        """Parameters as they are sent: each of a list, and none where the value is None or
-        empty.
-        """
+        """Parameters as sent: a list gives one for each element, None and "" give none."""
         found: dict[str, list[str]] = {}
         for name, value in self.params.items():
             if value is None or value == "":

@@ -127,7 +127,9 @@ class LimnerClient(Calls):
 
 
 class AsyncLimner(Calls):
-    """The same, awaited."""
+    """Client of a Limner server for asyncio; the methods are those of the blocking client,
+    awaited.
+    """
 
     def __init__(
         self, url: str = "http://127.0.0.1:8000", key: str = "", *, timeout: float = 130.0

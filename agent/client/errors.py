@@ -47,7 +47,9 @@ class LimnerRefused(Exception):
 
 
 def refused(answer: httpx.Response) -> LimnerRefused:
-    """The error that an answer stands for, also where it is none of Limner's own."""
+    """The error for an answer that is no success, whether it comes from Limner or from a proxy
+    before it.
+    """
     try:
         problem = ServerProblem.model_validate_json(answer.content)
     except ValidationError:

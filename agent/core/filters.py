@@ -37,7 +37,7 @@ _SHOWN = 20
 
 
 class Condition(Protocol):
-    """What an expression says of one record."""
+    """An expression that is true or false for one record."""
 
     def fits(self, record: Record) -> bool: ...
 
@@ -51,7 +51,7 @@ class Compare:
     sign: str
     """One of = < <= > >= ~."""
     values: tuple[str, ...]
-    """Any of them will do."""
+    """Alternatives: one match is enough."""
 
     def fits(self, record: Record) -> bool:
         had = values_of(record, self.name)
@@ -165,10 +165,10 @@ def _compare(had: Scalar, sign: str, asked: str, name: str) -> bool:
     if sign == "~":
         return wanted in text
     number, limit = had if isinstance(had, int | float) else _number(text), _number(wanted)
-    if sign == "=" and (number is None or limit is None):
-        return text == wanted or (name in ("category", "categories") and _is_level(text, wanted))
     if number is not None and limit is not None:
         return _holds(float(number), sign, limit)
+    if sign == "=":
+        return text == wanted or (name in ("category", "categories") and _is_level(text, wanted))
     # Dates written year first compare as text; a number and a text compare as nothing.
     return number is None and limit is None and _holds(text, sign, wanted)
 
@@ -188,7 +188,7 @@ def _is_level(path: str, wanted: str) -> bool:
 
 
 def _number(text: str) -> float | None:
-    """None for what Python alone reads as a number: "nan", "inf", "1_000"."""
+    """A number, or None for text that only Python reads as one: "nan", "inf", "1_000"."""
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
@@ -243,7 +243,7 @@ def check_names(condition: Condition, known: Sequence[str], of: str) -> None:
 
 
 def levels(category: str) -> list[str]:
-    """Of a category's path, from the widest on."""
+    """The levels of a category path, widest first."""
     return _LEVEL.split(category)
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 NO_TIME = np.int64(-(2**62))
-"""Stands in `time` where an event has none."""
+"""Value in `time` of an event without a time."""
 
 
 def milliseconds(time: datetime | None) -> int:
-    """Epoch milliseconds UTC, NO_TIME where there is none."""
+    """Epoch milliseconds UTC of a time; NO_TIME for None."""
     return int(NO_TIME) if time is None else round(time.timestamp() * 1000)
 
 
@@ -53,14 +53,14 @@ class Interactions:
         return np.searchsorted(self.user, np.arange(len(self.user_ids) + 1)).astype(np.int64)
 
     def over(self, item_ids: Iterable[str]) -> "Interactions":
-        """The same events over a larger catalogue: items that no event names come last."""
+        """These events over a larger catalogue; items without an event come last."""
         known = set(self.item_ids)
         return replace(
             self, item_ids=[*self.item_ids, *(one for one in item_ids if one not in known)]
         )
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Interactions":
-        """The same users and items, only these rows (mask or positions, order kept)."""
+        """Selected rows (mask or positions, order kept) over the same users and items."""
         return Interactions(
             self.user_ids,
             self.item_ids,

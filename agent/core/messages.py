@@ -47,7 +47,7 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")  # as every Value, which holds messages
 
     code: str
-    """Of the catalogue; stable, for programs."""
+    """Code in the catalogue of messages; stable, for programs."""
     args: "dict[str, str | int | float | Message]" = {}
     """What the text names: exactly the placeholders of the code's text. A message within a message
     is worded in the same language.

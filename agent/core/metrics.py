@@ -26,7 +26,7 @@ ROUNDS = 16
 one, on whatever number of users, and it stays small.
 """
 _ROUNDING = 1e-7
-"""Of single precision, relative."""
+"""Relative rounding error of single precision."""
 BUCKETS: tuple[tuple[str, int, int | None], ...] = (
     ("0", 0, 0),
     ("1-4", 1, 4),
@@ -67,7 +67,7 @@ def ndcg(
 
 
 def defined(values: Floats, relevant_counts: Ints) -> Floats:
-    """NaN for users with nothing relevant."""
+    """The values, with NaN for users without relevant items."""
     return np.asarray(np.where(relevant_counts > 0, values, np.nan), dtype=np.float64)
 
 
@@ -131,11 +131,11 @@ def interval(
 def intervals(
     values: Floats, rounds: int = 1000, seed: int = 0, weights: Labels | None = None
 ) -> list[Mean]:
-    """The same for each row of [metrics, users], over the same resampled users.
+    """Means with 95% bootstrap intervals of each row of [metrics, users], over the same resampled
+    users.
 
     weights: [users], for pooled means such as an error over all predictions, Σ w v / Σ w. Users are
-    drawn with replacement, `rounds` times as many as there are (Efron 1979); a round that draws no
-    defined value is left out.
+    drawn with replacement, `rounds` times as many as there are.
     """
     metrics, users = values.shape
     known = ~np.isnan(values)

@@ -1,4 +1,4 @@
-"""How long work tells a person how far it is. Doors show it; stages only report."""
+"""Progress of long work, reported by stages and shown by doors."""
 
 from typing import Protocol
 
@@ -18,7 +18,7 @@ class Progress(Protocol):
 
 
 class Quiet:
-    """Says nothing."""
+    """Reports no progress."""
 
     def start(self, label: str, total: int | None = None) -> None: ...
 

@@ -104,7 +104,7 @@ class Event(Value):
     type: str = "view"
     """What was done: view, click, like, purchase, rating, …"""
     value: float | None = None
-    """As it came: a rating on its own scale, a quantity, seconds played."""
+    """The value as in the data: a rating on its own scale, a quantity, seconds played."""
     timestamp: datetime | None = None
     """When it happened, UTC; null where the data has no times."""
     text: str = ""
@@ -211,13 +211,13 @@ class Fact(Value):
     count: int
     """Events of this user that carry the value."""
     positive: int
-    """Of these events, those with a signal above 0."""
+    """Number of these events with a signal above 0."""
     negative: int
-    """Of these events, those with a signal below 0."""
+    """Number of these events with a signal below 0."""
     share: float
-    """Of the user's different items, the share that carries the value."""
+    """Share of the user's different items that carry the value."""
     base_rate: float
-    """Of all user-item pairs of the population, the share whose item carries the value."""
+    """Share of all user-item pairs of the population whose item carries the value."""
     affinity: float
     """Likes: shrunk log2 lift of liked items over the base rate. Dislikes: shrunk distance of the
     value's mean signal below the user's own, negative. 0 is average; the formulae stand in
@@ -680,7 +680,7 @@ class Audience(Value):
     matching: int
     """Users who meet the condition on their attributes."""
     had: int
-    """Of the matching users, those who had the item already; they are left out."""
+    """Matching users who had the item already; they are left out."""
     considered: int
     """Users that were ordered."""
     filter: str = ""

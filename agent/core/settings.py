@@ -119,7 +119,7 @@ class LlmSettings(SettingsSection):
     """
     base_url: str = ""
     api_key: str = Field(default="", repr=False)
-    """From the environment only."""
+    """Read from the environment only."""
     grade: Literal["auto", "full", "phrase", "none"] = "auto"
     local_model: str = ""
     """Path or URL of another GGUF; with a URL, `local_sha256` too."""
@@ -261,7 +261,7 @@ class Settings(SettingsSection):
 
 PREFIX = "LIMNER_"
 SettingPath = tuple[str, ...]
-"""Where a setting stands: its section, then its name."""
+"""Position of a setting: its section, then its name."""
 
 ENVIRONMENT: dict[str, SettingPath] = {
     "LIMNER_DATA": ("data",),

@@ -92,12 +92,12 @@ def mean_place(events: Sequence[Event], scales: Mapping[str, Scale]) -> float | 
     """Mean place in [-1, 1] of a user's ratings of items on their scales; None where there are
     none.
     """
-    found = [
+    rated_places = [
         place
         for event in events
         if event.item_id and (place := place_of(event, scales)) is not None
     ]
-    return sum(found) / len(found) if found else None
+    return sum(rated_places) / len(rated_places) if rated_places else None
 
 
 def place_of(event: Event, scales: Mapping[str, Scale]) -> float | None:

@@ -27,14 +27,14 @@ class Telemetry(Protocol):
         """A stage is done."""
 
     def recommended(self, answer: Recommendations) -> None:
-        """An answer is about to be given."""
+        """Called with an answer just before it is given."""
 
     def painted(self, profile: Profile) -> None:
         """A portrait was painted."""
 
 
 class NullTelemetry:
-    """Counts nothing."""
+    """Records no metrics."""
 
     def took(self, stage: Stage, seconds: float) -> None: ...
 

@@ -1,4 +1,6 @@
-"""What in a user's own history led to an item, channel by channel: the ground of "because of X"."""
+"""Events of a user's history that led to an item, channel by channel: the evidence for "because of
+X".
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from limner.rank import Model
 from limner.retrieve import ItemVectors
 
 Link = Literal["next_item", "collaborative", "content"]
-"""What follows what; what the same people had; what is described alike."""
+"""How an event led to an item: items that often follow it, items that the same users had, or items
+with a similar description.
+"""
 
 EACH = 3
 """Events that one channel may name for an item."""
@@ -30,12 +34,12 @@ Companions = Callable[[str, str, bool], int]
 
 @dataclass(frozen=True)
 class Past:
-    """What the user did."""
+    """A user's events, with their items and signals."""
 
     events: Sequence[Event]
     items: Mapping[str, Item]
     signal: Mapping[str, float]
-    """By event id."""
+    """Taste signal in [-1, 1] by event id."""
     rated: Sequence[tuple[str, float]] = ()
     """(item id, place on its scale in [-1, 1]) of the ratings."""
 
@@ -62,16 +66,18 @@ class Attribution:
     """
 
 
-def channel_scores(found: Sequence[Candidate]) -> dict[str, dict[str, float]]:
+def channel_scores(candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:
     """By item id and channel, best channel first: 1 for the channel's best item, falling with its
     rank there.
 
     Only the first DEPTH of each channel are placed.
     """
-    placed: dict[str, dict[str, float]] = {one.item_id: {} for one in found}
-    for channel in dict.fromkeys(name for one in found for name in one.scores):
+    placed: dict[str, dict[str, float]] = {one.item_id: {} for one in candidates}
+    for channel in dict.fromkeys(name for one in candidates for name in one.scores):
         scored = sorted(
-            (-score, one.item_id) for one in found if (score := one.scores.get(channel, 0.0)) > 0
+            (-score, one.item_id)
+            for one in candidates
+            if (score := one.scores.get(channel, 0.0)) > 0
         )
         for rank, (_, item_id) in enumerate(scored[:DEPTH]):
             placed[item_id][channel] = _PLACE / (_PLACE + rank)
@@ -98,28 +104,36 @@ def attributions(
     events = [event for event in past.events if event.item_id in past.items]
     known = [event for event in events if event.item_id in model.positions]
     traced = _traced(item_ids, known, past, model)
-    near = {
-        item_id: vectors.neighbours([event.item_id or "" for event in events], item_id)
-        for item_id in item_ids
-        if "content" in placed.get(item_id, {})
-    }
     item_of = {event.event_id: event.item_id or "" for event in events}
-    found: dict[str, list[Attribution]] = {}
+    seen = [event.item_id or "" for event in events]
+    by_item: dict[str, list[Attribution]] = {}
     for item_id in item_ids:
-        said: list[Attribution] = []
-        for name, parts in traced.items():
-            if name in placed.get(item_id, {}) and item_id in parts:
-                said += _best(known, parts[item_id], item_id, _LINKS[name], placed[item_id][name])
-        if item_id in near:
-            said += _best(events, near[item_id].tolist(), "", "content", placed[item_id]["content"])
-        true = [
+        places = placed.get(item_id, {})
+        leads = [
             lead
-            for lead in said
-            if lead.link == "content"
-            or companions(item_of[lead.event_id], item_id, lead.link == "next_item") >= COMPANIONS
+            for lead in _traced_leads(item_id, known, traced, places)
+            if companions(item_of[lead.event_id], item_id, lead.link == "next_item") >= COMPANIONS
         ]
-        found[item_id] = sorted(true, key=lambda lead: -lead.weight)
-    return found
+        if "content" in places:
+            near = vectors.neighbours(seen, item_id).tolist()
+            leads += _best(events, near, "", "content", places["content"])
+        by_item[item_id] = sorted(leads, key=lambda lead: -lead.weight)
+    return by_item
+
+
+def _traced_leads(
+    item_id: str,
+    known: Sequence[Event],
+    traced: Mapping[str, Mapping[str, list[float]]],
+    places: Mapping[str, float],
+) -> list[Attribution]:
+    """Events that led to an item by the channels that learn from people's histories."""
+    return [
+        lead
+        for name, parts in traced.items()
+        if name in places and item_id in parts
+        for lead in _best(known, parts[item_id], item_id, _LINKS[name], places[name])
+    ]
 
 
 def _traced(

@@ -57,31 +57,31 @@ from limner.words.text import fold, stems_of, tokens_of
 LIST, PHRASE = "reasons", "reason-phrase"
 MAX_PREFERENCES = 2
 USED_AGAIN = 0.5
-"""What a preference is worth each time it has been used in the list already."""
+"""Factor on a preference's weight for each earlier use in the list."""
 NAMED_AGAIN = 0.3
-"""What an event is worth each time: a list that names one event again and again says nothing
-new.
+"""Factor on an event's weight for each earlier use in the list, since a list that names one event
+again and again tells nothing new.
 """
 KIN = 0.25
-"""What an event counts whose item shares nothing with the recommended one, beside one whose values
-are all the same.
+"""Weight of an event whose item shares no value with the recommended one; it is 1 where all are
+shared.
 """
 BARE = 0.5
-"""What a decade or a price is worth beside what the item is about."""
+"""Factor on preferences for a decade or a price, which say less than what the item is about."""
 _BARE_FACETS = ("era", "year", "decade", "price", "price band")
 PEOPLE = ("next_item", "collaborative")
 """Origins that speak of other people: they had the user's item too."""
 SAID = ("rating", "review", "like", "comment")
 """Event types by which a user says what they thought of an item."""
 ENJOYED = 0.5
-"""Signal from which an item was enjoyed; below it was chosen."""
+"""Signal from which a user enjoyed an item; with less they only chose it."""
 _CROWD = ("popular", "recent", "latest")
-"""Channels that know nothing of the user."""
+"""Channels that do not depend on the user."""
 _LIKE = "demographic"
-"""The channel of what is popular with people of the same attributes."""
+"""The channel of items that are popular with users of the same attributes."""
 SAME = 2
-"""How often one phrasing, names aside, may stand in a list in a model's words, and one preference
-before an event that led to the item is named in its place.
+"""Most reasons of a list in one phrasing, names aside, and most reasons with one preference before
+an event is named in its place.
 """
 TOKENS_A_REASON = 60
 
@@ -99,11 +99,11 @@ class ReasonGrounds:
     seen: WindowEvent | None = None
     """The user's event that speaks most for it."""
     origin: Origin = ""
-    """How that event led to it; without one: popular or recent where nothing of the user's led to
-    it, nothing where no channel found it, as of an item that the store does not know.
+    """How the event led to the item. Without an event: `popular` or `recent` if a channel of
+    popular items found it, `nothing` if no channel did, as for an item that is not in the store.
     """
     cold: bool = False
-    """True where nothing is known of the user."""
+    """True where the user has no usable history."""
 
     @property
     def is_known(self) -> bool:
@@ -120,7 +120,7 @@ class ReasonGrounds:
 @dataclass(frozen=True)
 class Explained:
     reasons: dict[str, Reason]
-    """By item id: one for every item."""
+    """A reason for every item, by item id."""
     dropped: list[Dropped] = field(default_factory=list)
     claims: int = 0
     """Reasons that the model wrote."""
@@ -188,18 +188,27 @@ async def model_reasons(
             claims += len(answer.said) + len(answer.refused)
             written |= answer.said
             dropped += answer.refused
-    verified: dict[str, tuple[str, ReasonGrounds]] = {}
-    for why in known:  # in list order, so that of two alike phrasings the first stays
-        if why.item.item_id in written:
-            text, cited = written[why.item.item_id]
-            refusal = writer.refusal(text, cited)
-            if refusal:
-                dropped.append(Dropped(stage="reason", claim=text, reason=refusal))
-            else:
-                verified[why.item.item_id] = (text, cited)
+    # In list order, so that of two alike phrasings the first stays.
+    order = [why.item.item_id for why in known if why.item.item_id in written]
+    verified, refused = _verified(writer, {item_id: written[item_id] for item_id in order})
+    dropped += refused
     return Explained(
         writer.finish(grounds, verified), dropped, claims, list(dict.fromkeys(notes)), prompt.label
     )
+
+
+def _verified(
+    writer: "_Writer", written: Mapping[str, tuple[str, ReasonGrounds]]
+) -> tuple[dict[str, tuple[str, ReasonGrounds]], list[Dropped]]:
+    """The reasons that may stand, by item id, and the others with their refusal."""
+    verified: dict[str, tuple[str, ReasonGrounds]] = {}
+    refused: list[Dropped] = []
+    for item_id, (text, cited) in written.items():
+        if refusal := writer.refusal(text, cited):
+            refused.append(Dropped(stage="reason", claim=text, reason=refusal))
+        else:
+            verified[item_id] = (text, cited)
+    return verified, refused
 
 
 def _prompt_for(grade: Grade, language: Language, settings: Settings) -> Prompt:
@@ -227,8 +236,6 @@ def choose_grounds(
 
     A like that one event speaks for says no more than that event. A decade or a price alone is
     named only where the user's own channels found the item and no event leads to it.
-
-    led: by item id, the events that led to it. channels: by item id, those that found it.
     """
     history = _seen_history(past, values_of)
     likes = [p for p in profile.preferences if _is_general_like(p)]
@@ -250,17 +257,17 @@ class _SeenHistory:
     tolerated: Mapping[str, WindowEvent]
     """Events that are no dislike."""
     liked: Mapping[str, WindowEvent]
-    """Of these the ones whose signal is not below neutral."""
+    """The tolerated events whose signal is not below neutral."""
     values: Mapping[str, frozenset[str]]
     """Facet values of the liked events' items, by item id."""
 
 
 def _seen_history(past: Past, values_of: ValuesOf) -> _SeenHistory:
-    shown = {}
-    for number, event in enumerate(past.events, 1):
-        item = past.items.get(event.item_id or "")
-        if item is not None and item.title:
-            shown[event.event_id] = _shown(number, event, past)
+    shown = {
+        event.event_id: _shown(number, event, past)
+        for number, event in enumerate(past.events, 1)
+        if (item := past.items.get(event.item_id or "")) is not None and item.title
+    }
     liked = {event_id: s for event_id, s in shown.items() if s.signal >= NEUTRAL_SIGNAL}
     tolerated = {event_id: s for event_id, s in shown.items() if s.signal >= DISLIKED}
     liked_items = (s.item for s in liked.values() if s.item is not None)
@@ -285,7 +292,7 @@ class _ItemLinks:
     leads: Sequence[Attribution]
     """Events that led to the item."""
     kin: Mapping[str, float]
-    """By event id of a lead, see `_kinship`."""
+    """By event id of a lead, how much its item shares with the recommended one; see `_kinship`."""
     liked: Mapping[str, WindowEvent]
     """Liked events on other items with other names."""
     best_lead: Attribution | None
@@ -309,10 +316,11 @@ def _links(
 
 
 def _other_events(item: Item, history: _SeenHistory) -> list[dict[str, WindowEvent]]:
-    """Events on other items than this one, in the order in which they are preferred as reasons:
-    liked ones; neutral ones; all but the liked ones.
+    """Events on other items, in three groups: liked ones; neutral ones; all but the liked ones.
+    Earlier groups are preferred as reasons.
 
-    Liked events on items of the same name come last: a person reads another as more of a reason.
+    Liked events on items of the same name count only in the last group: a person reads them as more
+    of the item, and not as a reason.
     """
     name = fold(item.title)
     others = {i: s for i, s in history.tolerated.items() if s.event.item_id != item.item_id}
@@ -376,15 +384,7 @@ def _together(
     Where no lead's item carries them: an event behind a preference, by how many values its item has
     in common.
     """
-    wanted = {fold(p.value) for p in shared}
-    same = {
-        i: s
-        for i, s in liked.items()
-        # A thing that is called as its kind is ("bed") says no more than the kind.
-        if s.item is not None
-        and values[s.item.item_id] & wanted
-        and fold(plain_title(s.item.title)) not in wanted
-    }
+    same = _carriers(shared, liked, values)
     lead = _foremost(leads, same, kin, used)
     if lead is not None:
         best: WindowEvent | None = same[lead.event_id]
@@ -404,16 +404,33 @@ def _together(
     return list(shared[:MAX_PREFERENCES]), best
 
 
+def _carriers(
+    shared: Sequence[Preference],
+    liked: Mapping[str, WindowEvent],
+    values: Mapping[str, frozenset[str]],
+) -> dict[str, WindowEvent]:
+    """Liked events whose item carries a shared preference, by event id."""
+    wanted = {fold(p.value) for p in shared}
+    return {
+        i: s
+        for i, s in liked.items()
+        # A thing that is called as its kind is ("bed") says no more than the kind.
+        if s.item is not None
+        and values[s.item.item_id] & wanted
+        and fold(plain_title(s.item.title)) not in wanted
+    }
+
+
 def _apart(preferences: Sequence[Preference]) -> list[Preference]:
-    """Without those whose name holds, or is held by, an earlier one's: a reason would say one thing
-    twice.
+    """Preferences without those whose name contains an earlier one's, or is contained in it: the
+    reason would repeat itself.
     """
-    kept: list[Preference] = []
+    distinct: list[Preference] = []
     for one in preferences:
         name = fold(one.value)
-        if not any(name in fold(other.value) or fold(other.value) in name for other in kept):
-            kept.append(one)
-    return kept
+        if not any(name in fold(other.value) or fold(other.value) in name for other in distinct):
+            distinct.append(one)
+    return distinct
 
 
 def _weight(preference: Preference) -> float:
@@ -434,7 +451,7 @@ def _foremost(
     kin: Mapping[str, float],
     used: Counter[str],
 ) -> Attribution | None:
-    """Of the leads to these events the one that speaks most for the item.
+    """The lead, among those to these events, that speaks most for the item; None for no lead.
 
     Signal, earlier use and kinship count: of two events that led as far, the one whose item is of
     the same kind is understood at once.
@@ -473,15 +490,16 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / max(1, len(a | b))
 
 
-def _channel(found: Sequence[str], *, is_known: bool) -> Origin:
-    """popular or recent where a channel of what many have found the item, and none of the user's
-    own; nothing where neither did; empty where one of the user's own did.
+def _channel(channels: Sequence[str], *, is_known: bool) -> Origin:
+    """The origin of an item that no event led to.
 
-    Of a user who has turned down all that they had, no channel knows what they want.
+    Empty if one of the user's own channels found it; `popular` or `recent` if a channel of popular
+    items did; `nothing` if no channel did. If the user has turned down everything they had, no
+    channel knows what they want, and their own ones do not count.
     """
-    if is_known and any(name not in _CROWD for name in found):
+    if is_known and any(name not in _CROWD for name in channels):
         return ""
-    first = next((name for name in found if name in _CROWD or name == _LIKE), "")
+    first = next((name for name in channels if name in _CROWD or name == _LIKE), "")
     return "recent" if first in ("recent", "latest") else "popular" if first else "nothing"
 
 
@@ -576,8 +594,8 @@ class _Writer:
         return reasons
 
     def _template(self, why: ReasonGrounds) -> str:
-        """Of three phrasings the one that stands least often in the list, the first of them where
-        several do.
+        """A template's reason: of three phrasings the one used least in the list so far; on a tie
+        the first.
         """
         seen = (why.seen.event, why.seen.item) if why.seen and why.seen.item else None
         scale = self.scales.get(why.seen.event.source) if why.seen and why.is_liked else None
@@ -617,12 +635,12 @@ class _Writer:
 
     def _mentions(self, text: str, why: ReasonGrounds) -> bool:
         code = self.language.code
-        said = f" {' '.join(stems_of(text, code))} "
+        stems = f" {' '.join(stems_of(text, code))} "
         names = [form for p in why.preferences for form in value_variants(p.value, self.language)]
         if why.seen and why.seen.item:
             names += title_variants(why.seen.item.title)
         forms = [" ".join(stems_of(name, code)) for name in names]
-        return any(f" {form} " in said for form in forms if form)
+        return any(f" {form} " in stems for form in forms if form)
 
 
 def _title_only(item: Item) -> Item:
@@ -721,7 +739,7 @@ _SAID: Mapping[Origin, str] = {
     "collaborative": "others chose this too",
     "content": "close in theme",
 }
-"""What the phrasing prompt calls each way from an event to an item."""
+"""Name of each kind of link in the phrasing prompt."""
 
 
 def phrase_request(
@@ -732,42 +750,20 @@ def phrase_request(
     user_id: str,
     turn: int,
 ) -> ChatRequest:
-    """`turn`: the item's place in the list."""
+    """The request for one reason in a model's words. `turn`: the item's place in the list."""
     parts = []
     if why.preferences:
         parts.append(
             "taste: " + ", ".join(thing(p.facet, p.value, language) for p in why.preferences)
         )
     if why.seen and why.seen.item:
-        looked = why.seen.event.type in LOOKS
-        # Beside other people the user's part is said as theirs is: what they had in common is the
-        # choice. Who bought something has not said that they enjoyed it.
-        enjoyed = (
-            why.seen.signal >= ENJOYED and why.origin not in PEOPLE and why.seen.event.type in SAID
-        )
-        verb = "looked at" if looked else "enjoyed" if enjoyed else "chose"
-        parts.append(f"{verb}: “{plain_title(why.seen.item.title)}”")
+        parts.append(f"{_verb(why.seen, why.origin)}: “{plain_title(why.seen.item.title)}”")
     # The sentence follows the order of the line and its beginning, so that a list is not of one
     # build.
     if turn % 2:
         parts.reverse()
-    looks = why.seen is not None and why.seen.event.type in LOOKS
-    if why.origin in _SAID:
-        parts.append(
-            "others looked at this too"
-            if looks and why.origin == "collaborative"
-            else _SAID[why.origin]
-        )
-    forms = language.templates.openings
-    openings = (
-        forms.others
-        if why.origin in PEOPLE
-        else forms.alike
-        if why.origin == "content"
-        else forms.liked
-        if why.seen
-        else forms.taste
-    )
+    parts += _origin_phrase(why)
+    openings = _openings(why, language)
     if openings:
         begin, _, end = openings[turn % len(openings)].partition(" … ")
         parts.insert(0, f"begin: {begin}")
@@ -780,6 +776,36 @@ def phrase_request(
         temperature=settings.llm.temperature,
         messages=prompt.render(grounds="; ".join(parts)),
     )
+
+
+def _verb(seen: WindowEvent, origin: Origin) -> str:
+    """What the user did with the item of an event.
+
+    Beside other people the user's part is said as theirs is: what they had in common is the choice.
+    Who bought something has not said that they enjoyed it.
+    """
+    if seen.event.type in LOOKS:
+        return "looked at"
+    enjoyed = seen.signal >= ENJOYED and origin not in PEOPLE and seen.event.type in SAID
+    return "enjoyed" if enjoyed else "chose"
+
+
+def _origin_phrase(why: ReasonGrounds) -> list[str]:
+    """How the item follows from the event, in the prompt's words; empty where no event led on."""
+    looks = why.seen is not None and why.seen.event.type in LOOKS
+    if looks and why.origin == "collaborative":
+        return ["others looked at this too"]
+    return [_SAID[why.origin]] if why.origin in _SAID else []
+
+
+def _openings(why: ReasonGrounds, language: Language) -> Sequence[str]:
+    """First words for a reason, by how the item was found."""
+    forms = language.templates.openings
+    if why.origin in PEOPLE:
+        return forms.others
+    if why.origin == "content":
+        return forms.alike
+    return forms.liked if why.seen else forms.taste
 
 
 async def _listed(
@@ -796,32 +822,32 @@ async def _listed(
     """
     asked, offered = list_request(whys, prompt, settings, language, user_id)
     listed, _ = await ask(chat, asked, ReasonList)
-    said: dict[str, tuple[str, ReasonGrounds]] = {}
+    texts: dict[str, tuple[str, ReasonGrounds]] = {}
     refused: list[Dropped] = []
     for reason in listed.reasons:
         text, inline = strip_citations(reason.text.strip())
         cited = {name.strip().strip("[]").upper() for name in [*reason.evidence, *inline]}
-        at = reason.item - 1
-        if not 0 <= at < len(whys) or whys[at].item.item_id in said:
+        index = reason.item - 1
+        if not 0 <= index < len(whys) or whys[index].item.item_id in texts:
             refused.append(
                 Dropped(stage="reason", claim=text, reason=f"unknown_item: {reason.item}")
             )
         elif not cited:
             refused.append(Dropped(stage="reason", claim=text, reason="uncited"))
-        elif unknown := sorted(cited - offered[at]):
+        elif unknown := sorted(cited - offered[index]):
             refused.append(
                 Dropped(stage="reason", claim=text, reason=f"unknown_evidence: {unknown[0]}")
             )
         else:
-            why = whys[at]
+            why = whys[index]
             numbers = _numbers(whys)
             preferences = tuple(p for p in why.preferences if numbers[_name(p)] in cited)
             seen = why.seen if why.seen and f"E{why.seen.number}" in cited else None
-            said[why.item.item_id] = (
+            texts[why.item.item_id] = (
                 tidy(text, language),
                 replace(why, preferences=preferences, seen=seen),
             )
-    return _Said(said, refused)
+    return _Said(texts, refused)
 
 
 def _numbers(whys: Sequence[ReasonGrounds]) -> dict[str, str]:
@@ -839,11 +865,11 @@ def list_request(
 ) -> tuple[ChatRequest, list[set[str]]]:
     """The request, and by item the citations that are offered for it."""
     numbers = _numbers(whys)
-    facets = {_name(p): p for why in whys for p in why.preferences}
-    preferences = [
-        f"{number} likes {facets[name].facet}: {facets[name].value}"
-        for name, number in numbers.items()
-    ]
+    preferences = {
+        f"{numbers[_name(p)]} likes {p.facet}: {p.value}": None
+        for why in whys
+        for p in why.preferences
+    }
     events = {why.seen.number: why.seen for why in whys if why.seen and why.seen.item}
     lines, offered = [], []
     for at, why in enumerate(whys, 1):

@@ -129,14 +129,14 @@ RuleKind = Literal["value", "path", "era", "title era", "band", "theme"]
 
 
 class Rule(Value):
-    """How one facet is read from an item."""
+    """How to read one facet from an item."""
 
     facet: str
     where: str
     """`categories`, `price`, `title`, or `attributes.NAME`."""
     kind: RuleKind
     edges: tuple[float, float] | None = None
-    """For bands: values below the first are low, above the second high."""
+    """Limits of bands: values below the first are low, above the second high."""
     vocabulary: frozenset[str] = frozenset()
     """For themes: the words and pairs of words, lower case."""
     lower: bool = False

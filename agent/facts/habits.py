@@ -138,12 +138,12 @@ def build_norms(
         user_count=user_count,
     )
     length = _length_class(np.bincount(users, minlength=user_count))
-    for at in range(len(HABITS)):
-        known = ~np.isnan(habits[:, at])
+    for rows in range(len(HABITS)):
+        known = ~np.isnan(habits[:, rows])
         for row in (*np.unique(length[known]), _CLASSES):
-            peers = habits[known & ((length == row) | (row == _CLASSES)), at]
+            peers = habits[known & ((length == row) | (row == _CLASSES)), rows]
             if len(peers):
-                table[row, at] = (peers.mean(), peers.std(), len(peers))
+                table[row, rows] = (peers.mean(), peers.std(), len(peers))
     return Norms(table)
 
 

@@ -214,8 +214,8 @@ def _count(history: UserHistory, population: Population) -> _Counts:
 
 @dataclass(frozen=True)
 class _Tests:
-    """What the tests say of each of the `c` counted values: a dislike where one is possible, else a
-    like.
+    """Test results of each of the `c` counted values: for a dislike where the signal allows one,
+    else for a like.
     """
 
     dislike: NDArray[np.bool_]
@@ -225,9 +225,9 @@ class _Tests:
     significant: NDArray[np.bool_]
     """Passes all thresholds."""
     repeated: NDArray[np.bool_]
-    """On several items, and sure enough to be said where little else can be."""
+    """True for values on several items that are sure enough to state where little else is."""
     guess: NDArray[np.bool_]
-    """Sure enough to be said where nothing else can be."""
+    """True for values that are sure enough to state where nothing else is."""
 
 
 def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact]:
@@ -238,10 +238,10 @@ def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact
     halves = _halves(history)
     first, last = _seen(history)
     facts = []
-    for number, at in enumerate(_choose(c, tests, population, limit), 1):
-        code, units = int(c.code[at]), c.units(at)
+    for number, index in enumerate(_choose(c, tests, population, limit), 1):
+        code, units = int(c.code[index]), c.units(index)
         rows = np.flatnonzero(np.isin(history.unit, units))
-        polarity: Polarity = "dislike" if tests.dislike[at] else "like"
+        polarity: Polarity = "dislike" if tests.dislike[index] else "like"
         facts.append(
             Fact(
                 number=number,
@@ -251,11 +251,11 @@ def _mine(history: UserHistory, population: Population, limit: int) -> list[Fact
                 count=len(rows),
                 positive=int((history.signal[rows] > 0).sum()),
                 negative=int((history.signal[rows] < 0).sum()),
-                share=_tidy(c.items[at] / len(history.things)),
+                share=_tidy(c.items[index] / len(history.things)),
                 base_rate=_tidy(population.base[code]),
-                affinity=_tidy(tests.affinity[at]),
-                strength=_tidy(tests.strength[at]),
-                confidence=_tidy(tests.confidence[at]),
+                affinity=_tidy(tests.affinity[index]),
+                strength=_tidy(tests.strength[index]),
+                confidence=_tidy(tests.confidence[index]),
                 trend=_trend(units, halves),
                 first_seen=_when(history, first[units], min),
                 last_seen=_when(history, last[units], max),
@@ -354,16 +354,16 @@ def _distinct(ranked: Sequence[int], c: _Counts, population: Population, limit: 
     bands = {rule.facet for rule in population.rules if rule.kind == "band"}
     chosen: list[int] = []
     taken: dict[str, list[tuple[str, frozenset[int]]]] = {}
-    for at in dict.fromkeys(ranked):
-        code = int(c.code[at])
+    for index in dict.fromkeys(ranked):
+        code = int(c.code[index])
         facet = population.facets[code]
         others = taken.setdefault(facet, [])
-        candidate = population.values[code].casefold(), frozenset(c.units(at).tolist())
+        candidate = population.values[code].casefold(), frozenset(c.units(index).tolist())
         room = 1 if facet in bands else max(2, limit // 2)
         if len(others) >= room or any(_overlaps(candidate, other) for other in others):
             continue
         others.append(candidate)
-        chosen.append(at)
+        chosen.append(index)
         if len(chosen) == limit:
             break
     return chosen

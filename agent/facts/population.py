@@ -55,7 +55,7 @@ class Population:
     """`items` items and `values` facet values, coded as positions."""
 
     version: str
-    """Hash of everything below."""
+    """Hash of the fields below."""
     item_ids: list[str]
     rules: list[Rule]
     facets: list[str]

@@ -96,14 +96,14 @@ def without_withdrawn(events: Sequence[Event]) -> Sequence[Event]:
     """Events, oldest first, without withdrawals and without the statements that they take back."""
     statements: dict[tuple[str, str, Polarity], list[int]] = {}
     removed: set[int] = set()
-    for at, event in enumerate(events):
+    for index, event in enumerate(events):
         if _names_claim(event):
             facet, value, polarity = _claim(event)
             earlier = statements.setdefault((facet.casefold(), value.casefold(), polarity), [])
             if not is_withdrawal(event):
-                earlier.append(at)
+                earlier.append(index)
             else:
-                removed.update({at, *earlier[-1:]})
+                removed.update({index, *earlier[-1:]})
                 del earlier[-1:]
     return [event for at, event in enumerate(events) if at not in removed] if removed else events
 

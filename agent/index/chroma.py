@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 Kind = Literal["items", "portraits", "preferences"]
 KINDS: tuple[Kind, ...] = ("items", "portraits", "preferences")
 _BATCH = 256
-"""Rows embedded and written at once; far below Chroma's limit of 5,461."""
+"""Rows embedded and written in one batch; far below Chroma's limit of 5,461."""
 _READ = 2048
 _FULL = ("disk is full", "No space left", "disk I/O error", "File too large")
-"""What SQLite and the system say inside Chroma's errors."""
+"""Parts of error messages from SQLite and the system that mean a full disk."""
 _SLACK = 16 << 20
 """Bytes that stay free: Chroma does not survive a disk that fills while it writes."""
 _GENERATION = "generation"
@@ -54,7 +54,7 @@ class IndexRow:
     text: str
     metadata: dict[str, str | int | float | bool] = field(default_factory=dict)
     vector: Vectors | None = None
-    """[dimensions], where it was embedded before."""
+    """The text's vector [dimensions], if it was embedded before."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ R = TypeVar("R")
 
 
 def _translated(work: "Callable[Concatenate[Index, P], R]") -> "Callable[Concatenate[Index, P], R]":
-    """Chroma's errors as ours, and one thread at a time: a write reopens what another would be
-    reading.
+    """Translates Chroma's errors into ours, and lets one thread in at a time, since a write reopens
+    the collection that another thread would be reading.
     """
 
     @wraps(work)
@@ -100,8 +100,8 @@ class Index:
     """
 
     def __init__(self, folder: Path, embedder: Embedder, store_id: str, url: str = "") -> None:
-        """url: of a Chroma server, which other stores may use too; empty: embedded, in the
-        folder, which is this store's alone.
+        """`url`: address of a Chroma server, which other stores may share; empty for an embedded
+        database in the store's folder.
         """
         self._folder, self._store_id, self._url = folder, store_id, url
         self.embedder = Remembering(embedder)
@@ -115,7 +115,9 @@ class Index:
     # ------------------------------------------------------------ opening
 
     def generation(self, kind: Kind | None = None) -> int:
-        """Counts up at every write to a kind (None: to any), across processes."""
+        """A number that grows with every write to this kind of vector, in any process. None: of all
+        kinds together.
+        """
         counts = self._generations()
         return sum(counts.values()) if kind is None else counts.get(kind, 0)
 
@@ -147,7 +149,7 @@ class Index:
         return self._client
 
     def close(self) -> None:
-        """Let go of files, threads and memory; the next use opens anew."""
+        """Release files, threads and memory; the next use opens the index again."""
         with self._guard:
             self._collections.clear()
             self._client = None
@@ -240,21 +242,21 @@ class Index:
     def _failure(self, error: Exception) -> StoreError:
         import httpx
 
-        said = " ".join(str(error).split())[:160]
+        message = " ".join(str(error).split())[:160]
         if self._url:
             if isinstance(error, httpx.TransportError):
-                return IndexAwayError("index.no_server_error", url=self._url, error=said)
-            return StoreError("index.server_failed", url=self._url, error=said)
+                return IndexAwayError("index.no_server_error", url=self._url, error=message)
+            return StoreError("index.server_failed", url=self._url, error=message)
         if any(sign in str(error) for sign in _FULL):
             return StoreFullError("index.cannot_write", folder=self._folder)
-        return IndexBrokenError("index.broken", folder=self._folder, error=said)
+        return IndexBrokenError("index.broken", folder=self._folder, error=message)
 
     # ------------------------------------------------------------ writing
 
     @_translated
     @logged("index", "embed", lambda embedded: {"embedded": embedded})
     def upsert(self, kind: Kind, rows: Sequence[IndexRow], progress: Progress | None = None) -> int:
-        """Embed the rows whose text is new or changed; how many they were."""
+        """Embed the rows whose text is new or changed, and return how many there were."""
         collection = self._collection(kind)
         fresh = self.outdated(kind, rows)
         if not fresh:
@@ -275,14 +277,14 @@ class Index:
         return len(fresh)
 
     def _embedded(self, rows: Sequence[IndexRow]) -> Vectors:
-        """[rows, dimensions]."""
+        """The vectors of the rows' texts, [rows, dimensions]."""
         new = self.embedder.passages([row.text for row in rows if row.vector is None])
         made = iter(new)
         return np.stack([next(made) if row.vector is None else row.vector for row in rows])
 
     @_translated
     def outdated(self, kind: Kind, rows: Sequence[IndexRow]) -> list[IndexRow]:
-        """The rows whose text is not embedded yet, or another one is."""
+        """The rows whose text is not embedded yet, or was embedded with different words."""
         known = self._hashes(kind, [row.id for row in rows])
         return [
             row for row in {row.id: row for row in rows}.values() if known.get(row.id) != _hash(row)
@@ -351,11 +353,11 @@ class Index:
         collection = self._collection(kind)
         ids: list[str] = []
         parts = [np.empty((0, self.embedder.dimensions), dtype=np.float32)]
-        for at in range(0, collection.count(), _READ):
-            found = collection.get(limit=_READ, offset=at, include=["embeddings"])
-            if found["embeddings"] is not None and found["ids"]:
-                ids += found["ids"]
-                parts.append(np.asarray(found["embeddings"], dtype=np.float32))
+        for offset in range(0, collection.count(), _READ):
+            page = collection.get(limit=_READ, offset=offset, include=["embeddings"])
+            if page["embeddings"] is not None and page["ids"]:
+                ids += page["ids"]
+                parts.append(np.asarray(page["embeddings"], dtype=np.float32))
         order = sorted(range(len(ids)), key=ids.__getitem__)
         return [ids[at] for at in order], np.concatenate(parts)[order]
 
@@ -370,32 +372,32 @@ class Index:
         size = collection.count()
         if size == 0 or len(vectors) == 0:
             return [[] for _ in range(len(vectors))]
-        found = collection.query(
+        nearest = collection.query(
             query_embeddings=vectors, n_results=min(k, size), include=["distances"]
         )
-        distances = found["distances"] or []
+        distances = nearest["distances"] or []
         return [
             [Hit(one, 1.0 - float(distance)) for one, distance in zip(ids, row, strict=True)]
-            for ids, row in zip(found["ids"], distances, strict=True)
+            for ids, row in zip(nearest["ids"], distances, strict=True)
         ]
 
     @_translated
     def owned(self, kind: Kind, user_ids: Sequence[str]) -> list[str]:
-        """The ids of what these users own (metadata `user_id`)."""
+        """Ids of all rows that belong to these users (metadata `user_id`)."""
         among: dict[Literal["$in", "$nin"], list[str | int | float | bool]] = {"$in": [*user_ids]}
         return list(self._collection(kind).get(where={"user_id": among}, include=[])["ids"])
 
     @_translated
     def vectors(self, kind: Kind, ids: Sequence[str]) -> dict[str, Vectors]:
-        """The stored vectors of those ids that are there, each [dimensions]."""
+        """The stored vectors of these ids, each [dimensions]; an unknown id is left out."""
         out: dict[str, Vectors] = {}
-        for at in range(0, len(ids), _READ):
-            found = self._collection(kind).get(
-                ids=list(ids[at : at + _READ]), include=["embeddings"]
+        for offset in range(0, len(ids), _READ):
+            page = self._collection(kind).get(
+                ids=list(ids[offset : offset + _READ]), include=["embeddings"]
             )
-            rows = found["embeddings"]
+            rows = page["embeddings"]
             if rows is not None:
-                out.update(zip(found["ids"], np.asarray(rows, dtype=np.float32), strict=True))
+                out.update(zip(page["ids"], np.asarray(rows, dtype=np.float32), strict=True))
         return out
 
     def _hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:

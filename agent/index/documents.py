@@ -10,7 +10,7 @@ from limner.llm import tokens
 
 MAX_TOKENS = 160
 MAX_CHARACTERS = 800
-"""Of an item's own text that `plain_text` keeps."""
+"""Most characters of an item's text in `plain_text`."""
 _REVIEWS = 3
 _REVIEW_TOKENS = 30
 _VALUES = 8
@@ -31,8 +31,9 @@ def item_text(item: Item, reviews: Sequence[str] = (), max_tokens: int = MAX_TOK
 
 
 def plain_text(item: Item) -> str:
-    """What an item's own words are, for search by words: names of attributes left out, nothing
-    counted, so that it is made for a whole catalogue in a moment.
+    """An item's words for full-text search: title, categories, attribute values and the start of
+    its text, without attribute names. Tokens are not counted, so that a whole catalogue takes a
+    moment.
     """
     values = [*item.categories]
     for name, value in sorted(item.attributes.items()):

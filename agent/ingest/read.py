@@ -1,4 +1,4 @@
-"""Reading any table as chunks of text columns, each row with its line number. Nothing is
+"""Reading any table as chunks of text columns, with the line number of each row. Cells are not
 interpreted here.
 """
 
@@ -40,7 +40,7 @@ _CANDIDATES = ("\t", "::", "|", ";", ",")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _NO_TABLES = (".md", ".pdf", ".html", ".png", ".jpg", ".log")
-"""In a folder or archive, files that are passed over; so are those called README or LICENSE."""
+"""Endings of files that are skipped in a folder or archive, as README and LICENSE are."""
 _SAMPLE = 64 * 1024
 _DETECTED = 8 * 1024
 """Bytes whose encoding is guessed."""
@@ -59,7 +59,7 @@ class TableChunk:
     first: bool
     """The first chunk of its file."""
     notes: tuple[Message, ...] = ()
-    """What a person should know of how the file was read; with the first chunk."""
+    """What a person should know of how the file was read; only in its first chunk."""
 
 
 def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChunk]:
@@ -67,31 +67,12 @@ def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChun
 
     Raises BadInputError for what is missing, empty, binary or has broken rows beyond repair.
     """
-    path = Path(place)
-    if any(mark in place for mark in "*?[") and not path.exists():
-        files = sorted(
-            Path(path.anchor or ".").glob(
-                str(path.relative_to(path.anchor) if path.anchor else path)
-            )
-        )
-    elif path.is_dir():
-        files = sorted(one for one in path.iterdir() if one.is_file() and _may_be_table(one.name))
-    else:
-        files = [path]
-    if not files:
-        raise BadInputError("table.none_at", path=place)
-    for file in files:
+    for file in _files_at(place):
         if not file.exists():
             raise BadInputError("table.no_file", file=file)
         try:
-            if file.name.lower().endswith(_ARCHIVES):
-                yield from _read_archive(file, reading, rows)
-            elif zipfile.is_zipfile(file) and not _is_workbook(file):
-                yield from _read_zip(file, reading, rows)
-            else:
-                with file.open("rb") as stream:
-                    yield from _read_stream(file.name, stream, reading, rows)
-        except gzip.BadGzipFile as error:
+            yield from _read_file(file, reading, rows)
+        except _BAD_ARCHIVE as error:
             raise BadInputError("table.bad_archive", file=file, error=error) from error
         except OSError as error:
             if error.errno == errno.ENOSPC:
@@ -99,8 +80,34 @@ def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChun
             raise BadInputError(
                 "table.unreadable", file=file, error=error.strerror or error
             ) from error
-        except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
-            raise BadInputError("table.bad_archive", file=file, error=error) from error
+
+
+_BAD_ARCHIVE = (gzip.BadGzipFile, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+
+
+def _files_at(place: str) -> list[Path]:
+    """The files of a glob or folder, by name, or the file itself. Raises BadInputError for none."""
+    path = Path(place)
+    if any(mark in place for mark in "*?[") and not path.exists():
+        pattern = str(path.relative_to(path.anchor) if path.anchor else path)
+        files = sorted(Path(path.anchor or ".").glob(pattern))
+    elif path.is_dir():
+        files = sorted(one for one in path.iterdir() if one.is_file() and _may_be_table(one.name))
+    else:
+        return [path]
+    if not files:
+        raise BadInputError("table.none_at", path=place)
+    return files
+
+
+def _read_file(file: Path, reading: FileFormat, rows: int) -> Iterator[TableChunk]:
+    if file.name.lower().endswith(_ARCHIVES):
+        yield from _read_archive(file, reading, rows)
+    elif zipfile.is_zipfile(file) and not _is_workbook(file):
+        yield from _read_zip(file, reading, rows)
+    else:
+        with file.open("rb") as stream:
+            yield from _read_stream(file.name, stream, reading, rows)
 
 
 def _may_be_table(name: str) -> bool:
@@ -161,18 +168,13 @@ def _decompressed(file: Path) -> IO[bytes]:
 def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> Iterator[TableChunk]:
     head = raw.read(6)
     raw.seek(0)
-    lower = name.lower()
     notes: list[Message] = []
     if head[:4] == b"PAR1":
         frames = _parquet(name, raw, rows)
     elif head[:4] == b"PK\x03\x04":
         frames = _excel(name, raw, notes)
     else:
-        stream: IO[bytes] = raw
-        if head[:2] == b"\x1f\x8b":
-            stream, lower = cast(IO[bytes], gzip.open(raw)), lower.removesuffix(".gz")  # noqa: SIM115
-        elif head == b"\xfd7zXZ\x00":
-            stream, lower = lzma.open(raw), lower.removesuffix(".xz")  # noqa: SIM115
+        stream = _unpacked(raw, head)
         sample = stream.read(_SAMPLE)
         stream.seek(0)
         if not sample.strip():
@@ -183,7 +185,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
             notes.append(message("ingest.other_encoding", file=name, encoding=encoding))
         _check_encoding(encoding)
         text = sample.decode(encoding, errors="replace").lstrip("\ufeff")
-        if lower.endswith(_JSON_LINES) or text.lstrip().startswith("{"):
+        if _plain_name(name).endswith(_JSON_LINES) or text.lstrip().startswith("{"):
             frames = _json_lines(name, stream, encoding, rows)
         else:
             frames = _delimited(name, stream, encoding, text, reading, rows)
@@ -191,6 +193,18 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
     for frame in frames:
         yield TableChunk(frame, name, first, tuple(notes) if first else ())
         first = False
+
+
+def _unpacked(raw: IO[bytes], head: bytes) -> IO[bytes]:
+    """A stream whose first bytes are `head`, decompressed if it is gzip or xz."""
+    if head[:2] == b"\x1f\x8b":
+        return cast(IO[bytes], gzip.open(raw))
+    return lzma.open(raw) if head == b"\xfd7zXZ\x00" else raw
+
+
+def _plain_name(name: str) -> str:
+    """A file's name in lower case, without the ending of a compression."""
+    return name.lower().removesuffix(".gz").removesuffix(".xz")
 
 
 def _binary(name: str) -> BadInputError:
@@ -231,33 +245,51 @@ def _encoding(name: str, sample: bytes, stream: IO[bytes]) -> str:
         return "utf-16"
     if sample[:4096].count(b"\x00") > 16:
         return _utf16(name, sample[:4096])
-    # The first letter that tells may come late.
-    where = sample
-    if sample.isascii() and len(sample) == _SAMPLE:
-        stream.seek(len(sample))
-        while where.isascii() and (block := stream.read(1 << 20)):
-            where = block
-        stream.seek(0)
-    if where.isascii():
-        if _strange(sample) > len(sample) * 0.05:
-            raise _binary(name)
+    block = _first_foreign(sample, stream)
+    if block.isascii():
+        _refuse_binary(name, sample)
         return "utf-8-sig"
     # Whole lines only: a letter must not be cut in two.
-    cut = where[where.find(b"\n") + 1 : where.rfind(b"\n") + 1] if where is not sample else where
-    cut = cut[: cut.rfind(b"\n") + 1] or cut[:-4] if len(where) >= _SAMPLE else cut
-    text = cut.decode("utf-8", errors="surrogateescape")
-    broken = len(_ESCAPED.findall(text)) - 3 * len(_SURROGATE_BYTES.findall(cut))
-    good = sum(len(run) for run in _LETTERS.findall(text))
-    if broken <= good or not broken:
+    lines = block
+    if block is not sample:
+        lines = block[block.find(b"\n") + 1 : block.rfind(b"\n") + 1]
+    if len(block) >= _SAMPLE:
+        lines = lines[: lines.rfind(b"\n") + 1] or lines[:-4]
+    if _is_mostly_utf8(lines):
         return "utf-8-sig"
-    if _strange(cut) > len(cut) * 0.05:
+    _refuse_binary(name, lines)
+    return _legacy_encoding(lines)
+
+
+def _first_foreign(sample: bytes, stream: IO[bytes]) -> bytes:
+    """The first block of a file that is not ASCII, which may come late; its last block where all
+    are ASCII.
+    """
+    block = sample
+    if sample.isascii() and len(sample) == _SAMPLE:
+        stream.seek(len(sample))
+        while block.isascii() and (more := stream.read(1 << 20)):
+            block = more
+        stream.seek(0)
+    return block
+
+
+def _is_mostly_utf8(text: bytes) -> bool:
+    decoded = text.decode("utf-8", errors="surrogateescape")
+    broken = len(_ESCAPED.findall(decoded)) - 3 * len(_SURROGATE_BYTES.findall(text))
+    good = sum(len(run) for run in _LETTERS.findall(decoded))
+    return broken <= good or not broken
+
+
+def _refuse_binary(name: str, text: bytes) -> None:
+    """Raises BadInputError for a text with many control bytes."""
+    if _strange(text) > len(text) * 0.05:
         raise _binary(name)
-    return _legacy_encoding(cut)
 
 
 def _legacy_encoding(text: bytes) -> str:
     """The encoding of a text that is not UTF-8. Accented Latin letters stand alone among ASCII;
-    other scripts come in runs, and are told apart by charset-normalizer.
+    other scripts come in runs, and charset-normalizer decides between them.
     """
     runs = [len(run) for run in _HIGH_BYTES.findall(text)]
     if sum(length for length in runs if length > 2) > sum(runs) / 2:
@@ -283,8 +315,7 @@ def _utf16(name: str, sample: bytes) -> str:
         raise _binary(name)
     encoding = "utf-16-le" if low > high else "utf-16-be"
     text = sample.decode(encoding, errors="replace").encode("utf-8", errors="replace")
-    if _strange(text) > len(text) * 0.05:
-        raise _binary(name)
+    _refuse_binary(name, text)
     return encoding
 
 
@@ -325,19 +356,23 @@ def guess_separator(text: str) -> str:
     lines = [line for line in text.splitlines()[:50] if line.strip()]
     if len(lines) > 1 and len(text) >= _SAMPLE // 2:
         lines = lines[:-1]
-    best, best_score = ",", 1.0
-    for candidate in _CANDIDATES:
-        if len(candidate) == 1:
-            cells = [len(row) for row in csv.reader(lines, delimiter=candidate)] if lines else []
-        else:
-            cells = [line.count(candidate) + 1 for line in lines]
-        if not cells or cells[0] < 2:
-            continue
-        request_snapshot = sum(count == cells[0] for count in cells) / len(cells)
-        score = request_snapshot * 10 + min(cells[0], 9) * 0.1
-        if request_snapshot >= 0.6 and score > best_score:
-            best, best_score = candidate, score
-    return best
+    scores = {candidate: _evenness(lines, candidate) for candidate in _CANDIDATES}
+    best = max(scores, key=lambda candidate: scores[candidate])
+    return best if scores[best] else ","
+
+
+def _evenness(lines: list[str], separator: str) -> float:
+    """Score of a separator: ten times the share of lines with as many cells as the first, and more
+    for many cells. 0 for a single cell, or a share below 0.6.
+    """
+    if len(separator) == 1:
+        cells = [len(row) for row in csv.reader(lines, delimiter=separator)]
+    else:
+        cells = [line.count(separator) + 1 for line in lines]
+    if not cells or cells[0] < 2:
+        return 0.0
+    share = sum(count == cells[0] for count in cells) / len(cells)
+    return share * 10 + min(cells[0], 9) * 0.1 if share >= 0.6 else 0.0
 
 
 def _delimited(
@@ -454,35 +489,38 @@ def _long_separator(
 
 def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Iterator[pd.DataFrame]:
     text = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape")
-    start = text.read(_SAMPLE).lstrip()
-    text.seek(0)
-    if start.startswith("["):
-        try:
-            records: Iterator[tuple[int, object]] = iter(list(enumerate(json.load(text), 1)))
-        except ValueError as error:
-            raise BadInputError("table.bad_json", file=name, error=error) from error
-    else:
-        records = ((number, line) for number, line in enumerate(text, 1) if line.strip())
+    records = _json_records(name, text)
     while part := list(islice(records, rows)):
-        flat: list[dict[str, object]] = []
-        for number, one in part:
-            try:
-                record = json.loads(one) if isinstance(one, str) else one
-            except ValueError:
-                record = None
-            row: dict[str, object] = (
-                flatten(record)
-                if isinstance(record, dict)
-                else {BROKEN: "not valid JSON", RAW: str(one)[:200]}
-            )
-            row[LINE] = number
-            flat.append(row)
+        flat = [{**_json_row(value), LINE: number} for number, value in part]
         keys = list(dict.fromkeys(key for row in flat for key in row))
         columns = {
             name: [row.get(key, "") for row in flat]
             for key, name in zip(keys, _distinct(keys), strict=True)
         }
         yield pd.DataFrame(columns, dtype=object)
+
+
+def _json_records(name: str, text: IO[str]) -> Iterator[tuple[int, object]]:
+    """(number, value) of the elements of a JSON list, or (line number, text) of filled lines."""
+    start = text.read(_SAMPLE).lstrip()
+    text.seek(0)
+    if not start.startswith("["):
+        return ((number, line) for number, line in enumerate(text, 1) if line.strip())
+    try:
+        return iter(list(enumerate(json.load(text), 1)))
+    except ValueError as error:
+        raise BadInputError("table.bad_json", file=name, error=error) from error
+
+
+def _json_row(value: object) -> dict[str, object]:
+    """A record, or its JSON text, as flat cells; anything else as a broken row."""
+    try:
+        record = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        record = None
+    if isinstance(record, dict):
+        return flatten(record)
+    return {BROKEN: "not valid JSON", RAW: str(value)[:200]}
 
 
 def flatten(record: dict[str, object], prefix: str = "") -> dict[str, object]:
@@ -553,9 +591,7 @@ def _cell(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, float):
-        if value != value:
-            return ""
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(float(value))
+        return _float_text(value)
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, dict)):
@@ -567,9 +603,16 @@ def _cell(value: object) -> str:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
+def _float_text(value: float) -> str:
+    """A float as text: NaN is "", and whole numbers lose ".0" if they are exact."""
+    if value != value:
+        return ""
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(float(value))
+
+
 def estimated_rows(place: str) -> int | None:
-    """About how many rows a plain file holds, from its size and its first lines; None where that
-    cannot be told.
+    """Estimated number of rows in a plain file, from its size and first lines. None where no
+    estimate is possible.
     """
     path = Path(place)
     if not path.is_file():

@@ -34,13 +34,13 @@ def refine_events(
     later: Callable[[str], list[str]],
     day_first: bool | None = None,
 ) -> RefinedLayout:
-    """Take back what the aliases found and the cells of a file's first chunk deny; the mapping is
-    not questioned.
+    """Correct the columns that aliases found, by the cells of a file's first chunk. Columns named
+    by the mapping stay.
 
-    A `value` without numbers and a `type` that rarely repeats become context; a time of day is
-    joined to the date beside it; a column of times without any is none. `later` gives the first
-    cells of a column, anywhere in the file, that hold something. `day_first` is what earlier files
-    of the table showed.
+    A `value` without numbers and a `type` that rarely repeats become context. A time of day is
+    joined to the date beside it, and a time column without times is dropped. `later` gives the
+    first filled cells of a column from anywhere in the file. `day_first` is the date order that
+    earlier files of the table showed.
     """
     refined = RefinedLayout(Layout(dict(layout.fields), list(layout.rest)), day_first)
     for name, denied in (("value", _no_value), ("type", _no_type)):
@@ -65,14 +65,14 @@ def _no_type(column: ColumnProfile) -> bool:
 
 
 def _filled(column: ColumnProfile, later: Callable[[str], list[str]]) -> ColumnProfile:
-    """The column, or what comes of it later in the file where its first rows are empty."""
+    """A column's profile; made from later rows of the file where the first ones are empty."""
     return column if column.cells else profile_column(column.name, later(column.name))
 
 
 def _refine_clock(
     refined: RefinedLayout, column: ColumnProfile, mapping: Mapping, file: str
 ) -> None:
-    """Drop a time column that is empty, or one of times of day that has no date beside it."""
+    """Drop a time column that is empty, or holds times of day without a date beside it."""
     if column.type == "empty":
         refined.notes.append(message("ingest.no_time", column=column.name, file=file))
         refined.drop("timestamp")

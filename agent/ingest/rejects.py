@@ -16,12 +16,12 @@ class RejectedRows:
     """Rows with file, line and reason, written as they come, so that memory stays flat."""
 
     def __init__(self, folder: Path, most: int) -> None:
-        """`most` rows are held in memory at once."""
+        """`most`: number of rows in memory at once."""
         self._folder, self._most = folder, most
         self._rows: list[Mapping[str, object]] = []
         self._name = ""
         self.path: Path | None = None
-        """Where they are, once settled; None where nothing was rejected."""
+        """The finished file; None before the ingest ends, or where no row was rejected."""
 
     def add(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Raises StoreFullError or StoreError where they cannot be written."""
@@ -31,7 +31,7 @@ class RejectedRows:
 
     @contextmanager
     def settled(self) -> Iterator[None]:
-        """Around an ingest: the file is there after it, and nothing of it after one that failed."""
+        """Surrounds an ingest: on success the file moves into place, on failure it is deleted."""
         made = not self._folder.exists()
         try:
             yield
@@ -50,7 +50,9 @@ class RejectedRows:
         return self._folder / f"{self._name}.part"
 
     def write(self) -> None:
-        """Write what is held; called before the transaction ends, so that a full disk undoes it."""
+        """Write the rows in memory to the file. Called before the transaction ends, so that a full
+        disk undoes the whole ingest.
+        """
         if not self._rows:
             return
         lines = [json.dumps(row, ensure_ascii=False) for row in self._rows]

@@ -1,5 +1,5 @@
-"""Rows that a program sends: the same cleaning as for files, and a word on each row that cannot be
-used.
+"""Ingesting rows that a program sends. They are cleaned as files are, and every rejected row is
+reported.
 """
 
 import json
@@ -18,7 +18,7 @@ from limner.ingest.read import LINE, TableChunk, flatten
 from limner.store import Store
 
 SOURCE = "api"
-"""Where rows are from, where nothing is said and the store has no events yet."""
+"""Source of rows that name none, in a store without events."""
 _FREE: Map[TableName, str] = {"users": "attributes", "items": "attributes", "events": "context"}
 """The object of each table's rows that holds what has no field of its own."""
 _NO_OBJECT = "not an object"
@@ -26,7 +26,7 @@ _KEYS: Map[TableName, str] = {"users": "user_id", "items": "item_id", "events": 
 
 
 class _Noted:
-    """Rejected rows, held: they are answered, and not written to a file."""
+    """Rejected rows in memory: they go into the answer, not into a file."""
 
     def __init__(self) -> None:
         self.rows: list[RejectedRow] = []
@@ -58,17 +58,9 @@ def ingest_rows(
         return RowsReport(source=source, read=len(rows), rejected=len(rows), rows=others)
     flat = [_row(table, one) for one in objects.values()]
     if table == "events":
-        now = datetime.now(UTC).isoformat()
-        flat = [one if one.get("timestamp") else {**one, "timestamp": now} for one in flat]
-        if any(one.get("event_id") for one in flat):
-            flat = [
-                one if one.get("event_id") else {**one, "event_id": secrets.token_hex(8)}
-                for one in flat
-            ]
-    names = list(dict.fromkeys([_KEYS[table], *(name for one in flat for name in one)]))
-    frame = pd.DataFrame(
-        {name: [one.get(name, "") for one in flat] for name in names}, dtype=object
-    )
+        flat = _completed(flat)
+    frame = _frame(_KEYS[table], flat)
+    names = [str(name) for name in frame]
     frame[LINE] = [at + 1 for at in objects]
     noted = _Noted()
     scale = store.scales().get(source)
@@ -83,12 +75,7 @@ def ingest_rows(
     run.noted.add((table, source))  # that other fields become attributes needs no note here
     chunk = TableChunk(frame, source, True)
     with store.loading(few=True):
-        if table == "users":
-            run.users(iter([chunk]), source)
-        elif table == "items":
-            run.items(iter([chunk]), source, len(flat))
-        else:
-            run.events(lambda: iter([chunk]), source)
+        _read(run, table, chunk, source)
     report = getattr(run.report(), table)
     return RowsReport(
         source=source,
@@ -99,6 +86,34 @@ def ingest_rows(
         rows=sorted([*noted.rows, *others], key=lambda one: one.row),
         notes=[*dict.fromkeys(run.notes)],
     )
+
+
+def _frame(key: str, rows: list[dict[str, str]]) -> pd.DataFrame:
+    """Rows as text columns, the key first; "" where a row lacks a column."""
+    names = dict.fromkeys([key, *(name for row in rows for name in row)])
+    return pd.DataFrame({name: [row.get(name, "") for row in rows] for name in names}, dtype=object)
+
+
+def _completed(events: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Events without a time get the current one. Those without an id get a random one if others
+    have theirs.
+    """
+    now = datetime.now(UTC).isoformat()
+    has_ids = any(one.get("event_id") for one in events)
+    for one in events:
+        one["timestamp"] = one.get("timestamp") or now
+        if has_ids:
+            one["event_id"] = one.get("event_id") or secrets.token_hex(8)
+    return events
+
+
+def _read(run: IngestRun, table: TableName, chunk: TableChunk, source: str) -> None:
+    if table == "users":
+        run.users(iter([chunk]), source)
+    elif table == "items":
+        run.items(iter([chunk]), source, len(chunk.frame))
+    else:
+        run.events(lambda: iter([chunk]), source)
 
 
 def _row(table: TableName, row: Map[str, object]) -> dict[str, str]:
@@ -121,8 +136,8 @@ def _row(table: TableName, row: Map[str, object]) -> dict[str, str]:
 
 
 def _free(table: TableName, name: str) -> str:
-    """What the free object holds under a name that no alias has, and that comes to its own as an
-    attribute's.
+    """The column name under which a value of the free object (`attributes.x`) is read. The trailing
+    dot keeps it apart from aliases, and is removed when it becomes an attribute.
     """
     free = f"{_FREE[table]}."
     return f"{name.removeprefix(free)}." if name.startswith(free) else name
@@ -133,11 +148,11 @@ def _mapping(
 ) -> Mapping:
     """Fields under their own names mean what they say."""
     specs: dict[str, Spec] = {name: name for name in FIELDS[table] if name in names}
-    given = (
+    fields = (
         {"events": specs}
         if table == "events"
         else {"items": specs}
         if table == "items"
         else {"users": specs}
     )
-    return Mapping(source=source, scale=scale, **given)
+    return Mapping(source=source, scale=scale, **fields)

@@ -19,7 +19,9 @@ _ZONE = re.compile(r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$|[+-]\d{4} \d{4}$", re.IGNOREC
 _COLUMN_FORMATS = ("ISO8601", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p")
 """Formats that pandas parses a whole column by."""
 _DEFAULTS = (datetime(1900, 1, 1), datetime(1904, 2, 1))
-"""What dateutil completes a date from: where the two differ, the text gives no year or month."""
+"""Two dates from which dateutil completes a text. Where the results differ, the text lacks a year
+or month.
+"""
 _CENTURY_PIVOT = 69
 """Two-digit years from here on are of the 20th century (POSIX strptime)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,10 +40,10 @@ def parse_times(
     """
     series = pd.Series(list(cells), dtype=object)
     out = np.full(len(series), NO_TIME, dtype=np.int64)
-    given = np.array([bool(cell) for cell in cells], dtype=bool)
+    filled = np.array([bool(cell) for cell in cells], dtype=bool)
     if pattern:
-        _put(out, given, series, pattern)
-        return out, given & (out == NO_TIME)
+        _put(out, filled, series, pattern)
+        return out, filled & (out == NO_TIME)
     number = np.array(pd.to_numeric(series, errors="coerce"), dtype=np.float64)
     numeric = np.isfinite(number)
     whole = numeric & (number == np.floor(np.where(numeric, number, 0)))
@@ -67,10 +69,10 @@ def parse_times(
     with np.errstate(invalid="ignore", over="ignore"):
         milli = np.clip(number * scale, -9e15, 9e15)
     out[numeric] = milli[numeric].astype(np.int64)
-    words = given & ~np.isfinite(number)
+    words = filled & ~np.isfinite(number)
     if words.any():
         _words(out, words, series, day_first)
-    return out, given & (out == NO_TIME)
+    return out, filled & (out == NO_TIME)
 
 
 def _words(
@@ -108,7 +110,7 @@ def _year_first(cell: str, day_first: bool) -> str:
 
 
 def _written(cell: str, day_first: bool) -> int:
-    """Epoch milliseconds of a time in words, or NO_TIME where it is none or lacks year or month."""
+    """Epoch milliseconds of a time in words; NO_TIME for no time, or without year or month."""
     try:
         time, other = (
             parser.parse(cell, dayfirst=day_first, default=default, tzinfos=_zone)

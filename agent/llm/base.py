@@ -39,18 +39,21 @@ class ChatRequest:
     """One question to a model."""
 
     purpose: str
-    """What the ledger files it under: portrait, phrase, reason, rerank, judge, probe, chat, …"""
+    """The name of the task in the ledger: portrait, phrase, reason, rerank, judge, probe, chat, …
+    """
     prompt: str
     """Label of the prompt, `id@version#hash`."""
     messages: Sequence[ChatMessage]
     schema: type[BaseModel] | None = None
     """The answer must be JSON of this model; None for free text."""
     user_id: str | None = None
-    """Whom it is about, for the cache's and the ledger's rows; never sent."""
+    """The user that the question is about, stored with the cached answer and the ledger row; never
+    sent.
+    """
     max_tokens: int = 512
     temperature: float = 0.0
     repeat: int = 0
-    """Asks the same thing anew under another cache key."""
+    """A number that is part of the cache key: a new number asks the model again."""
     choices: tuple[str, ...] = ()
     """Return the log-probabilities of these as the answer's first token."""
     tools: tuple[ToolSpec, ...] = ()
@@ -65,9 +68,9 @@ class ChatReply:
     usage: Usage = field(default_factory=Usage)
     outcome: Outcome = "ok"
     logprobs: dict[str, float] | None = None
-    """Natural log-probability by choice, case and leading space folded; a choice outside the
-    server's top list gets the lowest listed value, which bounds it from above. None where the
-    server gives none.
+    """Natural log-probability by choice; the model's tokens are compared without case and leading
+    space. A choice outside the server's top list gets the lowest listed value, an upper bound. None
+    where the server gives no log-probabilities.
     """
     tool_uses: tuple[ToolUse, ...] = ()
     """The calls that the model asks for before it answers."""
@@ -196,16 +199,17 @@ def _strict(node: object, *, names: bool = False) -> object:
             out["anyOf"] = _strict(value)
         else:
             out[key] = _strict(value, names=key in ("properties", "$defs"))
-    if out.get("type") == "object":
-        if out.get("additionalProperties") not in (None, False) or "properties" not in out:
-            raise TypeError(
-                "A mapping with free keys cannot be asked for in strict mode; use a list of pairs."
-            )
-        out["additionalProperties"] = False
-        properties = out["properties"]
-        assert isinstance(properties, dict)
-        out["required"] = list(properties)
-    return out
+    return _closed(out) if out.get("type") == "object" else out
+
+
+def _closed(node: Json) -> Json:
+    """The schema of an object without further keys, all of whose properties are required."""
+    properties = node.get("properties")
+    if node.get("additionalProperties") not in (None, False) or not isinstance(properties, dict):
+        raise TypeError(
+            "A mapping with free keys cannot be asked for in strict mode; use a list of pairs."
+        )
+    return {**node, "additionalProperties": False, "required": list(properties)}
 
 
 def schema_in_words(output: type[BaseModel]) -> str:

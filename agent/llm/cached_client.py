@@ -1,4 +1,4 @@
-"""A chat that pays nothing twice, writes down every call, and knows when to stop."""
+"""A chat model with an answer cache, a ledger of its calls, and a cost limit."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,7 @@ from limner.llm.thinking import ThinkingRoom
 
 
 class ResponseCache(Protocol):
-    """What the store keeps for models: answers by key, and the ledger."""
+    """Storage for cached answers, by key, and for the ledger of model calls."""
 
     def answer(self, key: str) -> StoredAnswer | None: ...
 
@@ -39,7 +39,7 @@ class ResponseCache(Protocol):
     def add_ledger(self, row: LedgerRow) -> None: ...
 
     def is_loaded_elsewhere(self) -> bool:
-        """Whether nothing can be kept for now, because another process is loading data."""
+        """Whether nothing can be written at the moment, because another process is loading data."""
 
 
 @dataclass
@@ -63,10 +63,10 @@ class MemoryCache:
 
 
 def answer_key(identity: str, request: ChatRequest) -> str:
-    """SHA-256 over everything that shapes an answer: model, parameters, schema, prompt, messages,
+    """The cache key of a request: SHA-256 over model, parameters, schema, prompt, messages and
     repeat number.
 
-    `identity` tells models apart that share a name: endpoint or file hash.
+    `identity` separates models of the same name by their endpoint or file hash.
     """
     parts: list[object] = [
         identity,
@@ -89,8 +89,8 @@ def _asked(message: ChatMessage) -> list[tuple[str, str]]:
 
 
 def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
-    """The price of a model; a dated version costs what its family does. None where nothing is
-    known.
+    """The price of a model, or None where it is unknown. A dated version (`name-2024-08-06`) costs
+    what the name without a date does.
     """
     known = [name for name in prices if model == name or model.startswith(f"{name}-20")]
     return prices[max(known, key=len)] if known else None
@@ -100,18 +100,18 @@ class Budget:
     """US dollars that may be spent, by one chat or by several together."""
 
     def __init__(self, limit: float | None = None) -> None:
-        """No limit where it is None."""
+        """`limit` in US dollars; None for no limit."""
         self.limit = limit
         self.spent = 0.0
-        """So far."""
+        """US dollars so far."""
         self.is_short = False
-        """Whether a call was kept from being made."""
+        """True once a call was refused because it could have passed the limit."""
         self._reserved = 0.0
         self._lock = threading.Lock()
 
     @property
     def left(self) -> float | None:
-        """None where there is no limit."""
+        """US dollars that may still be spent; None where there is no limit."""
         return None if self.limit is None else max(self.limit - self.spent, 0.0)
 
     def reserve(self, dollars: float) -> bool:
@@ -151,10 +151,10 @@ class CachedChat:
         cool_down: float | None = None,
         thinking: ThinkingRoom | None = None,
     ) -> None:
-        """`max_cost` in US dollars for the life of this object, None for no limit; `budget` instead
-        where several chats pay from one; `cool_down` seconds after which a long-lived process may
-        try a model again that was given up, None for never (a run); `thinking` where several chats
-        learn together how much room a model needs to think.
+        """`max_cost` is in US dollars for the life of this object, None for no limit. `budget`
+        replaces it where several chats share one limit. `cool_down` is the number of seconds after
+        which a failed model may be tried again; None for never. `thinking` is given where several
+        chats learn together how much room a model needs to think.
         """
         self._chat = chat
         self._book = book
@@ -184,7 +184,7 @@ class CachedChat:
 
     @property
     def notes(self) -> list[Message]:
-        """What a person should know about this run's money."""
+        """What a person should know about the cost of this run, such as an unknown price."""
         notes = list[Message]()
         if room := self._thinking.tokens:
             notes.append(message("model.thinks", model=self.name, n=room))

@@ -1,5 +1,5 @@
-"""Which model answers: an endpoint where one is named, else the embedded one, else an error that
-says what to do.
+"""Choosing the model: a configured endpoint, else the embedded model, else an error that says what
+to do.
 """
 
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ class ChosenModel:
 
 
 def which(llm: LlmSettings) -> str:
-    """What `auto` comes to: openai, local or none. Raises SettingsError where nothing can
-    answer.
+    """The kind of model that the settings choose: openai, local or none, with `auto` resolved.
+    Raises SettingsError where `auto` finds no model, or the chosen kind is not set up.
     """
     if llm.choice == "openai" and not (llm.api_key or llm.base_url):
         raise SettingsError("model.openai_needs_key")

@@ -6,7 +6,7 @@ from threading import Lock
 
 
 class CrossLoopSemaphore:
-    """Lets `free` in at once, the others in the order in which they came. Used as `async with
+    """At most `free` holders at once; further ones wait in order of arrival. Used as `async with
     gate:`.
     """
 

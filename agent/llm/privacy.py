@@ -1,5 +1,5 @@
-"""What leaves the machine when a hosted model is asked: pseudonyms, masked texts, and a list that
-names every field.
+"""What a hosted model receives: pseudonyms for user ids, masked texts, and a list of every field
+that is sent.
 """
 
 import hashlib
@@ -45,8 +45,8 @@ _PHONE = re.compile(
 
 
 def pseudonym(user_id: str, salt: str) -> str:
-    """A short name that stands for a user: the same for the same store's salt, and not to be turned
-    back without it.
+    """A short name that stands for a user. It is the same for the same salt, and cannot be turned
+    back without the salt.
 
     BLAKE2b keyed with the salt (RFC 7693).
     """
@@ -119,7 +119,7 @@ def _phone(match: re.Match[str]) -> str:
 
 
 def masker(settings: Settings) -> Callable[[str], str]:
-    """`mask`, or nothing where the settings turn masking off."""
+    """The masking function of the settings: `mask`, or one that changes nothing."""
     return mask if settings.privacy.mask else str
 
 

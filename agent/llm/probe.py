@@ -1,7 +1,7 @@
-"""The capability probe: what a model can be trusted with, measured once by generated questions.
+"""The capability probe: how far a model can be trusted, measured once with generated questions.
 
-`none` writes nothing, `phrase` words what code has picked, `full` also proposes claims, reranks and
-plans tool calls.
+A model graded `none` writes nothing. `phrase` words what code has picked. `full` also proposes
+claims, reranks, and plans tool calls.
 """
 
 import asyncio
@@ -73,11 +73,11 @@ async def probe(
     *,
     stop_early: bool = True,
 ) -> ProbeResult:
-    """Asks `thresholds.questions` questions a skill; with `stop_early` no more than decide whether
-    it is passed, and nothing further once the grade can only be `none`.
+    """Measure a model on every skill, `thresholds.questions` questions each.
 
-    Raises ModelUnavailableError, ModelRefusedError or BudgetSpentError; an answer that is bad or
-    declined is wrong.
+    `stop_early` ends a skill as soon as its result is certain, and the probe as soon as the grade
+    must be `none`. A bad or declined answer counts as wrong. Raises ModelUnavailableError,
+    ModelRefusedError or BudgetSpentError.
     """
     progress = progress or Quiet()
     n = thresholds.questions
@@ -151,8 +151,8 @@ async def cached_probe(
     folder: Path,
     progress: Progress | None = None,
 ) -> ProbeResult:
-    """The probe's result for the model of this identity: shipped, or kept in `folder`/probes, or
-    measured now.
+    """The probe result of the model with this identity: shipped with the package, stored in
+    `folder`/probes, or measured now.
     """
     if known := known_probe(identity, thresholds, folder):
         return known
@@ -169,18 +169,18 @@ def _keep(result: ProbeResult, path: Path) -> None:
 
 
 def known_probe(identity: str, thresholds: ProbeThresholds, folder: Path) -> ProbeResult | None:
-    """What is known already without asking the model; None if it must be asked."""
+    """A shipped or stored probe result; None where the model must be asked."""
     version = probe_version(thresholds.questions)
     for digest, result in shipped_probes().items():
         if identity.endswith(digest) and result.probe == version:
             return judged(result, thresholds)
     try:
-        kept = ProbeResult.model_validate_json(
+        stored = ProbeResult.model_validate_json(
             _kept(identity, thresholds, folder).read_text(encoding="utf-8")
         )
     except (FileNotFoundError, ValidationError):
         return None
-    return kept if kept.probe == version else None
+    return stored if stored.probe == version else None
 
 
 def shipped_probes() -> dict[str, ProbeResult]:
@@ -192,7 +192,7 @@ def shipped_probes() -> dict[str, ProbeResult]:
 
 
 def judged(result: ProbeResult, thresholds: ProbeThresholds) -> ProbeResult:
-    """The same measurement under other thresholds."""
+    """A measurement judged again by other thresholds."""
     skills = []
     for score in result.skills:
         share = threshold(thresholds, cast("Skill", score.skill))

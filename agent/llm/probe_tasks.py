@@ -97,14 +97,14 @@ class ProbeRequest:
 
 @dataclass(frozen=True)
 class ProbeTask:
-    """Right when every one of its requests is answered rightly."""
+    """One question of the probe. It counts as right when all its requests are answered rightly."""
 
     skill: Skill
     asked: tuple[ProbeRequest, ...]
 
 
 def questions(skill: Skill, n: int) -> list[ProbeTask]:
-    """The first `n` questions of a skill; the same every time."""
+    """The first `n` questions of a skill, from a fixed seed."""
     random = Random(f"{_SEED} {skill}")
     prompt = load_prompt(f"probe-{skill}")
     make = _MAKERS[skill]
@@ -177,12 +177,12 @@ def _name(random: Random) -> str:
 
 
 def _names(random: Random, n: int) -> list[str]:
-    found: list[str] = []
-    while len(found) < n:
+    names: list[str] = []
+    while len(names) < n:
         name = _name(random)
-        if name not in found:
-            found.append(name)
-    return found
+        if name not in names:
+            names.append(name)
+    return names
 
 
 def _asked(
@@ -343,7 +343,7 @@ _PLAIN = frozenset(
         "be",
     )
 )
-"""What a plain sentence may be built of besides the fact's own words; more is invention."""
+"""Words that a plain sentence may use besides the fact's own; any other word counts as invented."""
 
 
 def _word(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
@@ -362,8 +362,8 @@ def _word(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ..
 
 
 def words_hold(text: str, value: str, *, like: bool, numbers: set[str]) -> bool:
-    """Whether a sentence keeps a fact's value, polarity and numbers and adds nothing: no name,
-    number or quality.
+    """Whether a sentence keeps a fact's value, polarity and numbers, and adds no name, number or
+    quality.
     """
     rest, found = re.subn(re.escape(value), " ", text, flags=re.IGNORECASE)
     rest = rest.casefold()
@@ -416,7 +416,7 @@ _ASKABLE = (
 def _refuse(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, ...]:
     known = number % 2 == 0
     who, other, *values = _names(random, 5)
-    told = random.sample(_ASKABLE, 4)
+    facts = random.sample(_ASKABLE, 4)
     filled: dict[str, str] = {
         "town": values[0],
         "thing": random.choice(_THINGS),
@@ -426,11 +426,11 @@ def _refuse(random: Random, prompt: Prompt, number: int) -> tuple[ProbeRequest, 
         "year": str(random.randint(1990, 2020)),
     }
     # The last one is asked about: known of `who`, or told only of somebody else.
-    about = told[-1]
+    about = facts[-1]
     subjects = [who, who, who, who if known else other]
     lines = [
         f"- {subject} {fact.format(filled[kind])}."
-        for subject, (kind, fact, _) in zip(subjects, told, strict=True)
+        for subject, (kind, fact, _) in zip(subjects, facts, strict=True)
     ]
     random.shuffle(lines)
 

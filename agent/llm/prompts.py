@@ -81,14 +81,14 @@ def load_prompt(prompt_id: str, override: str = "") -> Prompt:
             raise SettingsError(
                 "prompt.unreadable", file=path, prompt=prompt_id, error=error
             ) from error
-    found = [
+    files = [
         _parse(entry.read_text(encoding="utf-8"), entry.name, prompt_id)
         for entry in resources.files("limner.prompts").iterdir()
         if re.fullmatch(rf"{re.escape(prompt_id)}\.v\d+\.yaml", entry.name)
     ]
-    if not found:
+    if not files:
         raise SettingsError("prompt.unknown", prompt=prompt_id)
-    return max(found, key=lambda prompt: prompt.version)
+    return max(files, key=lambda prompt: prompt.version)
 
 
 def _parse(text: str, name: str, prompt_id: str) -> Prompt:

@@ -1,4 +1,4 @@
-"""The model of one engine: chosen once, graded once, given up cleanly."""
+"""The model of one engine: chosen once, graded once, and closed in order."""
 
 import asyncio
 from concurrent.futures import Future
@@ -16,7 +16,7 @@ from limner.llm.probe import cached_probe
 from limner.llm.thinking import ThinkingRoom
 
 COOL_DOWN = 60.0
-"""Seconds after which a process that answers requests tries a model again that it had given up."""
+"""Seconds after which a long-lived process tries a failed model again."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ModelSession:
     def __init__(self, settings: Settings, store: ResponseCache, progress: Progress) -> None:
         self.settings, self._store, self._progress = settings, store, progress
         self.budget: Budget | None = None
-        """Where one is given, every call is paid from it, whatever limits of its own a run has."""
+        """A budget for every call, in place of the limit of a single run; None for none."""
         self._chosen: ChosenModel | None = None
         self._opened = False
         self._opening: Future[None] | None = None
@@ -154,9 +154,7 @@ class ModelSession:
             return False
 
     def has_endpoint(self) -> bool:
-        """Whether the settings name a model that answers at an address, and is neither fetched nor
-        loaded here.
-        """
+        """Whether the settings name a remote model, which is neither fetched nor loaded here."""
         try:
             return self.kind() == "openai"
         except SettingsError:

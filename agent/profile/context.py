@@ -38,7 +38,7 @@ class Context(Value):
     profile_version: int
     """Version of the portrait; 0 where it is not stored."""
     query: str = ""
-    """What the text was asked for; preferences near it come first."""
+    """The query that the text was packed for; similar preferences come first."""
 
 
 def pack(

@@ -28,7 +28,7 @@ class Speed:
     prompt: float
     output: float
     at_once: int = 1
-    """Requests that are answered at the same time at this speed each."""
+    """Number of requests answered in parallel, each at this speed."""
     keeps_prefix: bool = False
     """True where what all prompts begin with, the system message, is read only once."""
 
@@ -116,7 +116,7 @@ class _CallCost:
 def _one(
     subject: Subject, model: str, grade: Grade, settings: Settings, language: Language, hosted: bool
 ) -> _CallCost:
-    """What one portrait takes."""
+    """Calls, tokens, cost and time of one portrait."""
     if grade == "phrase":
         claims = [
             one

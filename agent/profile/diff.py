@@ -1,4 +1,4 @@
-"""What changed from one version of a portrait to another."""
+"""Differences between two versions of a portrait."""
 
 from limner.core.schema import Preference, Profile, Trait, Value
 
@@ -13,7 +13,7 @@ class ChangedPreference(Value):
 
 
 class ProfileDiff(Value):
-    """What changed from one version of a portrait to another."""
+    """The differences between two versions of a portrait."""
 
     user_id: str
     """The user's id, exactly as in the data."""

@@ -46,14 +46,14 @@ class Draft(Drafted):
 
 
 class Notes(Drafted):
-    """What one part of a long history says."""
+    """A model's summary of one part of a long history."""
 
     notes: list[DraftSentence]
 
 
 class Fix(Drafted):
     number: int
-    """Of the refused claim."""
+    """Number of the refused claim."""
     text: str
     """Empty to withdraw it."""
     evidence: list[str]

@@ -8,7 +8,7 @@ from limner.core.schema import Event, FieldValue, Profile, Scalar
 from limner.core.settings import PortraitField, PortraitSettings
 from limner.words.text import fold
 
-_TRUE, _FALSE = ("true", "yes"), ("false", "no")
+_FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 _UNKNOWN = ("", "unknown", "none", "n/a", "not known", "null")
 
 
@@ -47,7 +47,7 @@ def describe(portrait: PortraitSettings) -> str:
 
 
 def is_unknown(value: Scalar | list[str]) -> bool:
-    """Whether an answer says that there is none."""
+    """Whether an answer means that the value is unknown."""
     if isinstance(value, list):
         return not value or all(is_unknown(word) for word in value)
     return isinstance(value, str) and fold(value).strip(" .") in _UNKNOWN
@@ -63,12 +63,9 @@ def coerce(value: Scalar | list[str], field: PortraitField) -> Scalar | list[str
         return value[0] if len(value) == 1 and field.type != "choices" else value
     if field.type in ("text", "choice"):
         return str(value)
-    if not isinstance(value, str):
-        return value
-    if field.type == "flag":
-        word = fold(value)
-        return True if word in _TRUE else False if word in _FALSE else value
-    if field.type == "number":
+    if isinstance(value, str) and field.type == "flag":
+        return _FLAGS.get(fold(value), value)
+    if isinstance(value, str) and field.type == "number":
         try:
             return float(value)
         except ValueError:
@@ -99,7 +96,7 @@ def update_fields(
 def _still_valid(
     values: Iterable[FieldValue], fields: Mapping[str, PortraitField], events: Sequence[Event]
 ) -> dict[str, FieldValue]:
-    """By name, the previous values that may stay, with the evidence that is left."""
+    """Previous field values that are still valid, by name, with their remaining evidence."""
     known = {event.event_id for event in events}
     valid = {}
     for value in values:
@@ -121,7 +118,7 @@ def _join(
 
 
 def unanswered(portrait: PortraitSettings, fields: Iterable[FieldValue]) -> list[str]:
-    """What was asked for and has no value."""
+    """Names of the requested fields without a value."""
     answered = {value.name for value in fields}
     return [name for name in declared(portrait) if name not in answered]
 

@@ -53,7 +53,7 @@ Claim = DraftSentence | DraftPreference | DraftField
 
 @dataclass
 class CheckedDraft:
-    """What of a draft holds, and what was refused."""
+    """The verified parts of a draft, and the refused claims."""
 
     sentences: list[tuple[str, list[str]]] = field(default_factory=list)
     """Sentence and event ids, in the draft's order."""
@@ -70,7 +70,7 @@ class CheckedDraft:
 
 @dataclass(frozen=True)
 class DraftReader:
-    """What a draft is checked against."""
+    """Checks a draft against the user's events and facts."""
 
     subject: Subject
     window: Window
@@ -177,7 +177,7 @@ class DraftReader:
         )
 
     def _habits(self, evidence: Sequence[str]) -> tuple[list[Trait], list[str]]:
-        """Habits that are cited as T1, T2, …, and the other citations."""
+        """(habits cited as T1, T2, …; the other citations)."""
         named = {f"T{number}": trait for number, trait in enumerate(self.subject.facts.traits, 1)}
         names = [cited.strip().strip("[]").upper() for cited in evidence]
         return [named[name] for name in names if name in named], [
@@ -241,7 +241,7 @@ def about(subject: Subject, settings: Settings, hide: Hide) -> str:
 
 
 def _hide(settings: Settings, *, hosted: bool) -> Hide:
-    """What is done to a text before it leaves the machine."""
+    """The function that hides private text before it leaves the machine."""
     return masker(settings) if hosted else str
 
 

@@ -65,8 +65,8 @@ async def _painted(
 
 
 def _heeded(profile: Profile, base: Profile, subject: Subject) -> Profile:
-    """Without claims that the user struck; a summary that speaks of one gives way to the
-    template's.
+    """The portrait without claims that the user struck. A summary that mentions one is replaced by
+    the template's.
     """
     wrong = struck(subject.events)
     if not wrong:

@@ -25,20 +25,20 @@ from limner.words.text import stems_of, tokens_of
 
 PROMPT = "portrait-phrase"
 LIKES, DISLIKES, HABITS = 3, 2, 2
-"""How many values or habits one claim may name."""
+"""Most values or habits in one claim."""
 TOKENS_A_CLAIM = 45
 
 
 @dataclass(frozen=True)
 class PhrasedClaim:
-    """What one sentence is to say."""
+    """The content of one sentence to be worded."""
 
     key: str
     """likes, share, interest_rising, interest_fading, dislikes or habits: its name in prompt and
     answer.
     """
     content: str
-    """What is claimed, as the model sees it."""
+    """The claim as the prompt states it."""
     template: str
     """The sentence that stands in where the model's fails."""
     facts: tuple[Fact, ...] = ()
@@ -66,19 +66,16 @@ def claims_of(
 def _like_claims(likes: Sequence[Fact], language: Language) -> list[PhrasedClaim]:
     """At most three claims: likes or first signs of them, the share that stands out, a trend."""
     certain = [fact for fact in likes if not is_tentative(fact)]
-    top = next((f for f in certain if stands_out(f) and f.count > 2), None)
+    top = [fact for fact in certain if stands_out(fact) and fact.count > 2][:1]
     claims = []
     # The template's sentence on a share of looks says the liking too.
-    is_said_by_top = top is not None and top.looked and len(certain) == 1
+    is_said_by_top = len(certain) == 1 and any(fact.looked for fact in top)
     if likes and not is_said_by_top:
         shown = (certain or likes)[:LIKES]
         claims.append(_values("likes", shown, language, is_asked=bool(certain)))
-    if top is not None:
-        claims.append(_counted(top, language))
-    changing = (f for f in certain if f.trend in ("rising", "fading") and f is not top)
-    if moving := next(changing, None):
-        claims.append(_counted(moving, language, trend_only=True))
-    return claims
+    claims += [_counted(fact, language) for fact in top]
+    changing = [f for f in certain if f.trend in ("rising", "fading") and f not in top][:1]
+    return claims + [_counted(fact, language, trend_only=True) for fact in changing]
 
 
 def _habit_claims(traits: Sequence[Trait], language: Language) -> list[PhrasedClaim]:

@@ -1,4 +1,4 @@
-"""Whom a portrait is painted of, and what the painting cost."""
+"""The subject of a portrait, and the cost of painting it."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class Subject:
     facts: UserFacts
     previous: Profile | None = None
     parts: Sequence[Window] = ()
-    """A very long history in parts, event numbers unique over all of them; used where there is more
+    """A very long history in parts, with event numbers unique over all parts; used if there is more
     than one.
     """
     scales: Mapping[str, Scale] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Subject:
     """Words of the whole catalogue, in the portrait's language."""
     values_of: ValuesOf = item_values
     now: datetime | None = None
-    """When the portrait is painted; None for the clock's now."""
+    """Time of the painting; None for the current time."""
 
     @property
     def as_of(self) -> datetime:
@@ -56,8 +56,8 @@ class Subject:
 
     @property
     def last_event(self) -> datetime | None:
-        """What counts as recent is read against it, so that old data can have recent interests
-        too.
+        """Time of the last event. Recency is measured from it, so that old data can have recent
+        interests.
         """
         return max((e.timestamp for e in self.events if e.timestamp is not None), default=None)
 

@@ -161,10 +161,10 @@ def _choose(entries: Sequence[_Entry], render: "_Renderer", budget: int, digits:
     def take(turn: Iterable[int], may_fill: int) -> None:
         nonlocal left
         misses = 0
-        for at in turn:
-            if at in chosen:
+        for index in turn:
+            if index in chosen:
                 continue
-            cost = render.cost(entries[at]) + frame
+            cost = render.cost(entries[index]) + frame
             if cost > min(left, may_fill):
                 # A shorter line may still fit, but a full window is not worth counting the whole
                 # history for.
@@ -172,7 +172,7 @@ def _choose(entries: Sequence[_Entry], render: "_Renderer", budget: int, digits:
                 if misses > 8:
                     return
                 continue
-            chosen[at] = None
+            chosen[index] = None
             left -= cost
             may_fill -= cost
 
@@ -302,15 +302,7 @@ class _Renderer:
         event = entry.last
         verb = _VERBS.get(event.type, event.type)
         if event.type == "preference":
-            facet, value, polarity = (
-                event.context.get(name) for name in ("facet", "value", "polarity")
-            )
-            what = ", ".join(value) if isinstance(value, list) else value
-            return (
-                verb
-                if what is None
-                else f"{verb}: {polarity or 'like'} {facet or ''} {what}".replace("  ", " ")
-            )
+            return _stated(event, verb)
         if event.value is None:
             return verb
         if event.type in ("rating", "review"):
@@ -320,6 +312,14 @@ class _Renderer:
             taken_back = event.type == "purchase" and entry.quantity < 0
             return f"{'returned' if taken_back else verb} {abs(entry.quantity):g}"
         return f"{verb} ({event.value:g})"
+
+
+def _stated(event: Event, verb: str) -> str:
+    facet, value, polarity = (event.context.get(name) for name in ("facet", "value", "polarity"))
+    if value is None:
+        return verb
+    what = ", ".join(value) if isinstance(value, list) else value
+    return f"{verb}: {polarity or 'like'} {facet or ''} {what}".replace("  ", " ")
 
 
 def _plain(text: str, tokens: int, model: str) -> str:

@@ -49,7 +49,7 @@ class Activity:
     now: int
     """Time of the last event of all, for which probabilities hold; epoch milliseconds UTC."""
     span: int
-    """From the first event of all to the last, in milliseconds."""
+    """Milliseconds from the first event in the data to the last."""
     rate: float
     """Share of users who were active: the probability of a user whose times are not known."""
     ece: float

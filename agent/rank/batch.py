@@ -75,7 +75,7 @@ class UserList:
     user_id: str
     items: list[RankedCandidate]
     cold: bool
-    """Whether nothing usable is known of what the user did."""
+    """Whether the user has no usable history."""
 
 
 def lists(
@@ -250,14 +250,14 @@ def audience(
 
     Those who had it already are left out unless `repeats`.
     """
-    at = model.positions[item.item_id]
-    had = batch.had(at)
+    position = model.positions[item.item_id]
+    had = batch.had(position)
     known = [batch.position[user_id] for user_id in matching if user_id in batch.position]
     users = [user for user in known if repeats or not had[user]]
-    reached = reach(model, batch, users, at, advance)
+    reached = reach(model, batch, users, position, advance)
     ids = [batch.user_ids[user] for user in users]
     best = order_users(reached, ids)[:n].tolist()
-    fresh = bool(model.channels.is_fresh[at])
+    fresh = bool(model.channels.is_fresh[position])
     return Audience(
         item=item,
         users=[

@@ -125,7 +125,7 @@ def _unit_rows(matrix: "sp.csr_array") -> "sp.csr_array":
 
 @dataclass(frozen=True)
 class Statistics:
-    """What events tell of each item, [items]."""
+    """Figures of each item from its events; every array is [items]."""
 
     log_share: NDArray[np.float32]
     """Logarithm of the share of users who had it."""
@@ -146,9 +146,9 @@ class Channels:
     collaborative: Collaborative
     next_item: NextItem
     next_short: NextItem
-    """From transitions of at most two steps."""
+    """Channel fitted on transitions of at most two steps."""
     around: NextItem
-    """From transitions in both directions."""
+    """Channel fitted on transitions in both directions."""
     users: "sp.csr_array"
     catalogue: Catalogue
     statistics: Statistics

@@ -77,16 +77,16 @@ def _choose(
 ) -> list[RankedCandidate]:
     ids = [ranked.candidate.item_id for ranked in candidates]
     known_items = [items.get(item_id) for item_id in ids]
-    at = np.array([model.positions.get(item_id, -1) for item_id in ids], dtype=np.int64)
+    positions = np.array([model.positions.get(item_id, -1) for item_id in ids], dtype=np.int64)
     score = np.array([ranked.score for ranked in candidates])
-    value = relevance(score, model.channels.statistics.log_share, at, wishes.novelty)
+    value = relevance(score, model.channels.statistics.log_share, positions, wishes.novelty)
     if wishes.boost:
         value = value * boosts(known_items, wishes.boost)
     if stated is not None:
         value = stated.reweighted(value, known_items)
     chosen = pick(
         value,
-        ItemCosines(model.channels.catalogue, at).to,
+        ItemCosines(model.channels.catalogue, positions).to,
         n,
         wishes.diversity,
         [_groups(item, wishes.quota) for item in known_items],
@@ -96,10 +96,11 @@ def _choose(
 
 
 def relevance(
-    score: Floats, log_share: NDArray[np.float32], at: NDArray[np.int64], novelty: float
+    score: Floats, log_share: NDArray[np.float32], positions: NDArray[np.int64], novelty: float
 ) -> Floats:
-    """[k] in [0, 1]; `at` [k] positions of the items in `log_share`, -1 where nobody is known to
-    have had it.
+    """[k] in [0, 1]: fit, less the share of `novelty` that goes to being had by few users.
+
+    positions: [k] of the items in `log_share`, -1 for an item that nobody is known to have had.
     """
     if not len(score):
         return score
@@ -108,7 +109,11 @@ def relevance(
     if not novelty:
         return np.asarray(fit)
     rarest = min(float(log_share.min(initial=0.0)), -1e-9)
-    share = np.where(at >= 0, log_share[at], rarest) if len(log_share) else np.full(len(at), rarest)
+    share = (
+        np.where(positions >= 0, log_share[positions], rarest)
+        if len(log_share)
+        else np.full(len(positions), rarest)
+    )
     return np.asarray((1 - novelty) * fit + novelty * np.clip(share / rarest, 0, 1))
 
 

@@ -19,7 +19,7 @@ from limner.retrieve import History, score_all, together, weigh_all
 One = TypeVar("One")
 
 Scores = Mapping[str, NDArray[np.float32]]
-"""By channel, [users, items]."""
+"""Scores by channel, each [users, items]."""
 
 CANDIDATES = 200
 """Items a user that fusion orders; the truth is among them for 75 to 81% of ML-100K's users."""
@@ -119,7 +119,7 @@ class Choice:
     prior: NDArray[np.float32]
     """[named] reciprocal rank fusion; 1 for an item that every generator in `scores` has first."""
     top_candidates: Mapping[str, TopCandidates]
-    """By candidate generator."""
+    """The top candidates by candidate generator."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def choose(
 
 
 def _best(score: NDArray[np.float32], open_: NDArray[np.bool_], k: int) -> TopCandidates:
-    """The k largest above 0, ties in the catalogue's order."""
+    """The k largest scores above 0; ties in the catalogue's order."""
     score = np.where(open_, score, np.float32(0))
     named = np.flatnonzero((score > 0) & (score >= _reached(score, k)))
     value = score[named]
@@ -315,44 +315,44 @@ def _columns(
     channels: Channels,
     history: History,
     scores: Mapping[str, NDArray[np.float32]],
-    at: NDArray[np.int64],
+    candidates: NDArray[np.int64],
     prior: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """[candidates, features] of one user, in the order of `_names`."""
-    channel_scores = {name: score[at] for name, score in scores.items()}
+    channel_scores = {name: score[candidates] for name, score in scores.items()}
     groups = together(channels.candidate_only)
     for group, past in zip(groups, weigh_all(groups, history), strict=True):
-        parts = group[0].at(past, at)
+        parts = group[0].at(past, candidates)
         channel_scores |= zip((channel.name for channel in group), parts, strict=True)
     placed = np.stack([channel_scores[name] for name in _PLACED if name in channel_scores])
     places = np.empty_like(placed)
     order = np.argsort(-placed, axis=1, kind="stable")
-    places[np.arange(len(placed))[:, None], order] = np.arange(len(at), dtype=np.float32)
-    known = _known_columns(channels, history, at, prior)
+    places[np.arange(len(placed))[:, None], order] = np.arange(len(candidates), dtype=np.float32)
+    known = _known_columns(channels, history, candidates, prior)
     columns = [*channel_scores.values(), *places, *(known[name] for name in _known(channels))]
     return np.stack(columns, axis=1, dtype=np.float32)
 
 
 def _known_columns(
-    channels: Channels, history: History, at: NDArray[np.int64], prior: NDArray[np.float32]
+    channels: Channels, history: History, candidates: NDArray[np.int64], prior: NDArray[np.float32]
 ) -> dict[str, NDArray[np.floating]]:
     """The columns of `_KNOWN`: what is known of the candidates and of the user, no channel's."""
     statistics = channels.statistics
-    log_share = statistics.log_share[at]
+    log_share = statistics.log_share[candidates]
     late = history.items[-_LATE:]
     if len(late):
         late_log_share = statistics.log_share[late].mean()
-        distance = channels.entry[at][:, None] - channels.entry[late]
+        distance = channels.entry[candidates][:, None] - channels.entry[late]
     else:
-        late_log_share, distance = _MISSING, np.full((len(at), 1), _MISSING)
+        late_log_share, distance = _MISSING, np.full((len(candidates), 1), _MISSING)
     now = channels.now if history.now == NO_TIME else history.now
     return {
         "prior": prior,
         "popularity": log_share,
         "popularity gap": log_share - late_log_share,
-        "mean signal": statistics.mean_signal[at],
-        "age": (now - statistics.first_seen[at]) / channels.span,
-        "history": np.full(len(at), np.log1p(len(history.items))),
+        "mean signal": statistics.mean_signal[candidates],
+        "age": (now - statistics.first_seen[candidates]) / channels.span,
+        "history": np.full(len(candidates), np.log1p(len(history.items))),
         "entry gap": distance[:, -1],
         "entry near": np.abs(distance).min(axis=1),
     }

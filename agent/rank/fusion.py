@@ -112,7 +112,7 @@ class Calibration:
 
 
 UNCALIBRATED = Calibration(1.0, 0.0, math.nan, 0)
-"""What stands for a calibration where too little was held out for one."""
+"""The calibration used where too few queries were held out to fit one."""
 
 
 @dataclass(frozen=True)

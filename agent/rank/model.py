@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 
 CURRENT = "current"
 SHORTLIST = 100
-"""Items of an evaluation point that are kept."""
+"""Most items kept of an evaluation point."""
 MIN_QUERIES = 50
-"""Training queries with an answer among their candidates below which no fusion is learned, and
-fixed weights order.
+"""Fewest training queries with an answer among their candidates; with fewer, no fusion is learned,
+and fixed weights give the order.
 """
 
 
@@ -60,7 +60,7 @@ class Manifest:
     events: int
     seconds: float
     method: str
-    """How the collaborative channel was fitted."""
+    """Name of the method that fitted the collaborative channel."""
     now: float
     span: float
 
@@ -75,7 +75,7 @@ class EvaluationPoint:
     order: list[str]
     """Item ids, best first, at most `SHORTLIST`."""
     relevant: frozenset[str]
-    """What the user had next."""
+    """Items that the user had after that time."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Model:
     fusion: Fusion | None = None
     ratings: Ratings | None = None
     activity: Activity | None = None
-    """None where events have no times."""
+    """The model of who comes back; None where events have no times."""
     past: Sequence[EvaluationPoint] = ()
     """For measuring what reranking by a language model adds; one a user, in random order. Not
     saved.
@@ -156,8 +156,8 @@ class Model:
     def history(
         self, events: Sequence[tuple[str, float]], times: Sequence[int] | None = None
     ) -> History:
-        """From (item id, signal), oldest first, and their times where known (epoch milliseconds,
-        NO_TIME where one has none); items that came after training are left out.
+        """A history from (item id, signal), oldest first, and their times (epoch milliseconds,
+        NO_TIME for none). Items added after training are left out.
         """
         known = self._known(events)
         return History(
@@ -365,7 +365,7 @@ def _save(model: Model, folder: Path) -> None:
 
 
 def _arrays(channels: Channels) -> dict[str, NDArray[np.generic]]:
-    """What `_channels` reads the fitted channels from."""
+    """The arrays from which `_channels` reads the fitted channels."""
     stream = channels.recent[0].stream
     arrays: dict[str, NDArray[np.generic]] = {
         "popular": channels.popular.share,
@@ -420,7 +420,7 @@ def load_model(folder: Path) -> Model | None:
 
 
 def _load(home: Path) -> Model:
-    """Raises StoreError or one of UNREADABLE where it is damaged."""
+    """Read a saved model. Raises StoreError or one of UNREADABLE where it is damaged."""
     item_ids: list[str] = json.loads((home / "items.json").read_text("utf-8"))
     manifest = Manifest(**json.loads((home / "manifest.json").read_text("utf-8")))
     with np.load(home / "channels.npz", allow_pickle=False) as arrays:

@@ -24,8 +24,8 @@ class RankedCandidate:
     score: float
     """Higher is better; comparable for one user and one model only."""
     probability: float | None = None
-    """Of an interaction in the stretch that training queries ask about, whether or not the user
-    does anything then; None where nothing was learned.
+    """Probability of an interaction with the item in the period that training queries ask about,
+    whether or not the user does anything then. None where nothing was learned.
     """
 
 
@@ -38,7 +38,7 @@ class OrderRequest:
     include: Sequence[str] = ()
     """Items that come back even where no candidate generator names them."""
     content: Mapping[str, float] = field(default_factory=dict)
-    """By item id, similarity to the portrait."""
+    """Similarity to the portrait by item id."""
     demographic: NDArray[np.float32] | None = None
     """[items] score among users with the same attributes, for a user without history."""
 
@@ -54,7 +54,9 @@ def order(
     demographic: NDArray[np.float32] | None = None,
     n: int = CANDIDATES,
 ) -> list[RankedCandidate]:
-    """`order_many` for one user, with the channels that found each item."""
+    """The order of items for one user, with the channels that found each. See `order_many` for the
+    rules.
+    """
     request = OrderRequest(history, exclude, include, content or {}, demographic)
     return next(order_many(model, [request], allowed=allowed, n=n, named=True))
 
@@ -109,16 +111,16 @@ def _ranked_row(
     score, probability: [candidates] of the row.
     """
     inside = table.items[row] >= 0
-    at, points, chance = table.items[row][inside], score[inside], probability[inside]
-    best = np.lexsort((at, -points))
+    positions, points, chance = table.items[row][inside], score[inside], probability[inside]
+    best = np.lexsort((positions, -points))
     if not request.include:
         best = best[:n]
     scores = {}
     if named:
-        scores = _scores_by_place(table.top_candidates[row], at[best], len(model.item_ids))
+        scores = _scores_by_place(table.top_candidates[row], positions[best], len(model.item_ids))
     return [
         RankedCandidate(
-            _candidate(model.item_ids[at[k]], place, scores, request.content),
+            _candidate(model.item_ids[positions[k]], place, scores, request.content),
             float(points[k]),
             None if np.isnan(chance[k]) else float(chance[k]),
         )
@@ -189,13 +191,13 @@ def _content_score(item_id: str, content: Mapping[str, float]) -> dict[str, floa
 
 
 def _scores_by_place(
-    top_candidates: Mapping[str, TopCandidates], at: NDArray[np.int64], items: int
+    top_candidates: Mapping[str, TopCandidates], positions: NDArray[np.int64], items: int
 ) -> dict[str, dict[int, float]]:
-    """By candidate generator, its scores of the items at positions `at` [n] that it named, by
-    index in `at`.
+    """By candidate generator, its scores of the items at `positions` [n], by index in `positions`.
+    Items that the generator did not name are left out.
     """
     place = np.full(items, -1)
-    place[at] = np.arange(len(at))
+    place[positions] = np.arange(len(positions))
     scores: dict[str, dict[int, float]] = {}
     for name, named in top_candidates.items():
         places = place[named.items]

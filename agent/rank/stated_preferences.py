@@ -1,5 +1,5 @@
-"""What a user stated about their own taste, as weights on a list: it acts at once, before any event
-shows it.
+"""Preferences that a user stated, as weights on a list. They act at once, before any event shows
+them.
 """
 
 import math

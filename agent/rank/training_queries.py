@@ -110,10 +110,12 @@ def _by_user(x: Interactions, signal: NDArray[np.float32], seed: int) -> Iterato
         first[users] = length[users] - asked[users]
         queries = []
         for user in users:
-            for at in range(starts[user] + first[user], starts[user + 1]):
-                span = slice(starts[user], at)
-                item = int(x.item[at])
+            for row in range(starts[user] + first[user], starts[user + 1]):
+                span = slice(starts[user], row)
+                item = int(x.item[row])
                 if item not in x.item[span]:
-                    past = History(x.item[span].astype(np.int64), signal[span], int(x.time[at - 1]))
-                    queries.append(Query(int(user), past, np.array([item]), float(x.value[at])))
+                    past = History(
+                        x.item[span].astype(np.int64), signal[span], int(x.time[row - 1])
+                    )
+                    queries.append(Query(int(user), past, np.array([item]), float(x.value[row])))
         yield TrainingSplit(place < first[x.user], queries)

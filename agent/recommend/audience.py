@@ -1,5 +1,5 @@
-"""Users that an item is likeliest for, whose portraits are likest to words, or whose attributes
-fit: all come as the same value.
+"""Finding users: by an item they would like, by words that their portraits match, or by attributes.
+All answers are an `Audience`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,11 +46,11 @@ class AudienceFinder:
         where: str = "",
         repeats: bool = False,
     ) -> Audience:
-        """Those that an item is likeliest for, whose portraits are likest to words, or else those
-        with the most events.
+        """Users for an item, users whose portraits match some words, or otherwise the most active
+        ones.
 
-        repeats: users who had the item may come too. Raises UnknownIdError for an unknown item,
-        BadInputError for empty words, a wrong condition, or both an item and words.
+        `repeats` also lets in users who have had the item. Raises UnknownIdError for an unknown
+        item, BadInputError for empty words, a wrong condition, or both an item and words.
         """
         if for_item is not None and like is not None:
             raise BadInputError("api.two_audiences")
@@ -71,7 +71,7 @@ class AudienceFinder:
         notes = self._trainer.ready(RecommendationRequest())
         model = self._pipeline.model()
         self._progress.start("users", len(matching))
-        found = audience(
+        users = audience(
             model,
             self._state.ranker.crowd(model),
             item,
@@ -82,7 +82,7 @@ class AudienceFinder:
         )
         self._progress.done()
         hidden = [message("audience.unavailable", flag=flag) for flag in shelf_flags(item)]
-        return self._told(found, where, [*hidden, *notes])
+        return self._told(users, where, [*hidden, *notes])
 
     def _like(self, words: str, n: int | None, where: str) -> Audience:
         if not words.strip():
@@ -97,19 +97,19 @@ class AudienceFinder:
             audience_like(words, found, population, len(matching), len(among)), where, notes
         )
 
-    def _told(self, found: Audience, where: str, notes: Sequence[Message] = ()) -> Audience:
-        """With what was asked, and when the events are from."""
-        return found.model_copy(
+    def _told(self, answer: Audience, where: str, notes: Sequence[Message] = ()) -> Audience:
+        """An audience completed with its filter, the period of the data, and notes."""
+        return answer.model_copy(
             update={
                 "filter": where,
                 "period": self._data.period_text(),
-                "notes": [*notes, *found.notes],
+                "notes": [*notes, *answer.notes],
             }
         )
 
 
 def audience_like(
-    words: str, found: Sequence[Hit], population: int, matching: int, painted: int
+    words: str, hits: Sequence[Hit], population: int, matching: int, painted: int
 ) -> Audience:
     """Users by the likeness of their portraits. painted: of the matching users, those who have a
     portrait.
@@ -119,7 +119,7 @@ def audience_like(
         notes.append(message("audience.unpainted", n=matching - painted, all=matching))
     users = [
         RankedUser(user_id=one.id, rank=rank, score=round(one.score, 6))
-        for rank, one in enumerate(found, 1)
+        for rank, one in enumerate(hits, 1)
     ]
     return Audience(
         like=words,

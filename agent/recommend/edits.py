@@ -35,7 +35,7 @@ Table = Literal["users", "items", "events"]
 Thumb = Literal["like", "dislike", "hide"]
 THUMBS: tuple[Thumb, ...] = ("like", "dislike")
 HIDDEN_BY = "hidden"
-"""In the context of a `skip`: that the user hid the item."""
+"""Key in the context of a `skip` event: true if the user hid the item."""
 STATED = "stated"
 """The source of events by which users speak of their own portraits."""
 
@@ -48,7 +48,7 @@ class ItemPatch(Value):
     text: str | None = None
     """The new description."""
     categories: list[str] | None = None
-    """From the widest to the narrowest, or side by side, as the data has them."""
+    """Categories, either from the widest to the narrowest or side by side, as in the data."""
     price: float | None = Field(default=None, ge=0, strict=True)
     """In the data's currency; null removes it, as it does for `image` and `audio`."""
     image: str | None = None
@@ -78,7 +78,9 @@ class Statement(Value):
     """A preference that the user states."""
 
     value: str = Field(default="", max_length=500)
-    """What is liked or disliked: "Film-Noir". Where it is left out, it is searched in `text`."""
+    """What the user likes or dislikes, such as "Film-Noir". Where it is left out, it is searched in
+    `text`.
+    """
     facet: str = Field(default="", max_length=100)
     """genre, brand, …; where it is left out, the facet that has the value."""
     polarity: Polarity = "like"
@@ -97,8 +99,8 @@ class PortraitEdit(Value):
     strike: list[ClaimKey] = Field(default=[], max_length=50)
     """Claims of the portrait that are wrong, and are removed from it."""
     withdraw: list[ClaimKey] = Field(default=[], max_length=50)
-    """Claims that were stated or removed before: the latest correction is undone, and the other
-    events count again.
+    """Claims that were stated or removed earlier. The latest correction of each is undone, and the
+    other events count again.
     """
 
 
@@ -129,7 +131,7 @@ class Export(Value):
 
 
 def thumb_of(event: Event) -> Thumb | None:
-    """What an event says of its item as a thumb does; None where it is something else."""
+    """The thumb that an event amounts to: like, dislike or hide; None for any other event."""
     if event.type == "skip" and event.context.get(HIDDEN_BY) not in (None, False, "", "false"):
         return "hide"
     return next((one for one in THUMBS if one == event.type), None)
@@ -159,8 +161,8 @@ class DataEditor:
             return ingest_rows(self._store, table, rows, source)
 
     def patch_item(self, item_id: str, patch: ItemPatch) -> Item:
-        """The item as it is from now on. Raises UnknownIdError, or BadInputError where it could not
-        be kept.
+        """Change an item, and return it as it is now. Raises UnknownIdError, or BadInputError for a
+        value that cannot be stored.
         """
         with self._store.changing(wait=self._wait):
             item = self._store.item(item_id)
@@ -172,11 +174,11 @@ class DataEditor:
         return self._store.items([item_id])[0]
 
     def edit_portrait(self, user_id: str, edit: PortraitEdit) -> Profile:
-        """The portrait after its user spoke: stated preferences stand in it first, struck claims
-        are gone.
+        """Apply a user's corrections, and return the new portrait: stated preferences come first,
+        struck claims are gone.
 
-        Raises UnknownIdError, or BadInputError where a claim to strike is not in it, nothing was
-        said of one to withdraw, or a statement says nothing.
+        Raises UnknownIdError. Raises BadInputError for an empty edit or statement, a claim to
+        strike that is not in the portrait, or a claim to withdraw without an earlier correction.
         """
         self._store.require_user(user_id)
         if not edit.state and not edit.strike and not edit.withdraw:
@@ -197,20 +199,19 @@ class DataEditor:
             return self._painter.after_edit(user_id)
 
     def take_back(self, user_id: str, item_id: str) -> bool:
-        """Erase a user's newest like, dislike or hiding of an item, and what came of it; False
-        where there is none.
+        """Erase a user's newest like, dislike or hiding of an item. False where there is none.
 
-        Portraits that it is counted in go, and the newest is counted anew.
+        Portraits that count this event are erased too, and the newest one is counted again.
         """
         with self._store.changing(wait=self._wait):
-            given = [
+            thumbs = [
                 one
                 for one in self._store.events(user_id)
                 if one.item_id == item_id and thumb_of(one)
             ]
-            if not given:
+            if not thumbs:
                 return False
-            newest = max(given, key=lambda one: one.seq)
+            newest = max(thumbs, key=lambda one: one.seq)
             painted = self._store.profile_versions(user_id)
             outdated = [one.version for one in painted if one.built_from.last_seq >= newest.seq]
             if outdated:
@@ -222,35 +223,39 @@ class DataEditor:
             self._store.erase_profiles(user_id, outdated)
         return True
 
-    def _stated(self, one: Statement) -> tuple[dict[str, str], str]:
-        value, text = one.value.strip(), one.text.strip()
+    def _stated(self, statement: Statement) -> tuple[dict[str, str], str]:
+        value, text = statement.value.strip(), statement.text.strip()
         if not value:
             if not text:
                 raise BadInputError("statement.empty")
-            return {"polarity": one.polarity}, text
+            return {"polarity": statement.polarity}, text
         population = self._derived.catalogue.snapshot().population
         codes = population.known.get(value.casefold(), [])
         known = [
-            code for code in codes if not one.facet or population.facets[code] == one.facet.strip()
+            code
+            for code in codes
+            if not statement.facet or population.facets[code] == statement.facet.strip()
         ]
-        facet = one.facet.strip() or (population.facets[known[0]] if known else STATED)
+        facet = statement.facet.strip() or (population.facets[known[0]] if known else STATED)
         return {
             "facet": facet,
             "value": population.values[known[0]] if known else value,
-            "polarity": one.polarity,
+            "polarity": statement.polarity,
         }, text
 
     def _struck(self, user_id: str, claims: Sequence[ClaimKey]) -> list[tuple[dict[str, str], str]]:
         if not claims:
             return []
-        held = {
+        by_claim = {
             (one.facet.casefold(), one.value.casefold(), one.polarity): one
             for one in self._painter.profile(user_id).preferences
         }
-        found = []
+        struck = []
         for claim in claims:
-            one = held.get((claim.facet.casefold(), claim.value.casefold(), claim.polarity))
-            if one is None:
+            preference = by_claim.get(
+                (claim.facet.casefold(), claim.value.casefold(), claim.polarity)
+            )
+            if preference is None:
                 raise BadInputError(
                     "portrait.no_claim",
                     user=user_id,
@@ -259,20 +264,20 @@ class DataEditor:
                     value=claim.value,
                 )
             context = {
-                "facet": one.facet,
-                "value": one.value,
-                "polarity": one.polarity,
+                "facet": preference.facet,
+                "value": preference.value,
+                "polarity": preference.polarity,
                 STRUCK: "yes",
             }
-            found.append((context, ""))
-        return found
+            struck.append((context, ""))
+        return struck
 
     def _withdrawn(
         self, user_id: str, claims: Sequence[ClaimKey]
     ) -> list[tuple[dict[str, str], str]]:
         if not claims:
             return []
-        said = {
+        by_value = {
             (
                 str(one.context.get("facet", "")).casefold(),
                 str(one.context["value"]).casefold(),
@@ -280,10 +285,12 @@ class DataEditor:
             for one in without_withdrawn(self._store.events(user_id))
             if one.type == "preference" and one.context.get("value") is not None
         }
-        found = []
+        withdrawn = []
         for claim in claims:
-            one = said.get((claim.facet.casefold(), claim.value.casefold()))
-            if one is None or (one.get("polarity") == "dislike") != (claim.polarity == "dislike"):
+            stated = by_value.get((claim.facet.casefold(), claim.value.casefold()))
+            if stated is None or (stated.get("polarity") == "dislike") != (
+                claim.polarity == "dislike"
+            ):
                 raise BadInputError(
                     "statement.unknown",
                     user=user_id,
@@ -292,12 +299,12 @@ class DataEditor:
                     value=claim.value,
                 )
             context = {
-                "facet": str(one["facet"]),
-                "value": str(one["value"]),
+                "facet": str(stated["facet"]),
+                "value": str(stated["value"]),
                 "polarity": claim.polarity,
             }
-            found.append(({**context, WITHDRAWN: "yes"}, ""))
-        return found
+            withdrawn.append(({**context, WITHDRAWN: "yes"}, ""))
+        return withdrawn
 
     def export(self, user_id: str) -> Export:
         """Raises UnknownIdError."""
@@ -360,6 +367,10 @@ def _patched(item: Item, patch: ItemPatch) -> dict[str, object]:
         name: getattr(patch if name in given else item, name)
         for name in ("title", "text", "categories", "price", "image", "audio")
     }
+    return {"item_id": item.item_id, **row, "attributes": _patched_attributes(item, patch)}
+
+
+def _patched_attributes(item: Item, patch: ItemPatch) -> dict[str, Scalar | list[str]]:
     attributes: dict[str, Scalar | list[str]] = dict(item.attributes)
     if patch.categories is not None:
         attributes |= {
@@ -379,4 +390,4 @@ def _patched(item: Item, patch: ItemPatch) -> dict[str, object]:
             attributes.pop(name, None)
         else:
             attributes[name] = value
-    return {"item_id": item.item_id, **row, "attributes": attributes}
+    return attributes

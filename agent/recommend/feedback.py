@@ -1,6 +1,4 @@
-"""What people did with lists that were shown: events like any others, and counts of how each
-channel does.
-"""
+"""Feedback on recommended lists: stored as ordinary events, and counted by channel."""
 
 import secrets
 from collections.abc import Mapping
@@ -32,18 +30,20 @@ FeedbackType = Literal[
     "withdraw",
 ]
 SEEN: FeedbackType = "impression"
-"""Counted, and no event: that an item was seen in a list says nothing of taste."""
+"""The feedback type for an item seen in a list. It is counted, and makes no event, since it shows
+no taste.
+"""
 HIDE: FeedbackType = "hide"
 """An event of type `skip`: the item is not shown again, and counts a little against its kind."""
 WITHDRAW: FeedbackType = "withdraw"
-"""No event: it takes back the newest like, dislike or hide of the item, as if it had not been."""
+"""The feedback type that undoes the newest like, dislike or hide of the item. It makes no event."""
 NOTHING = "nothing to take back"
 CHOSEN = frozenset({"click", "view", "like", "cart", "purchase", "play", "review", "share"})
-"""What counts as having clicked through."""
+"""Feedback types that count as a click in click-through rates."""
 
 
 class FeedbackItem(Value):
-    """What somebody did with an item."""
+    """One action of a user on one item."""
 
     item_id: str = Field(min_length=1, max_length=255)
     """The item's id, exactly as in the data."""
@@ -56,9 +56,9 @@ class FeedbackItem(Value):
     text: str = Field(default="", max_length=20_000)
     """What the user wrote about the item."""
     timestamp: datetime | None = None
-    """When it happened; now where it is left out."""
+    """When it happened; the current time if left out."""
     event_id: str | None = Field(default=None, min_length=1, max_length=255)
-    """The sender's own id of the row; a row that is sent again under the same id counts once."""
+    """The sender's own id of this row; a row sent again under the same id counts once."""
 
 
 class Feedback(Value):
@@ -67,11 +67,11 @@ class Feedback(Value):
     recommendation_id: str | None = Field(default=None, max_length=32)
     """The list that the items were shown in."""
     items: list[FeedbackItem] = Field(min_length=1, max_length=1000)
-    """What was done with each item, oldest first."""
+    """One action each, oldest first."""
 
 
 class FeedbackReport(Value):
-    """What became of feedback."""
+    """How many rows of feedback were read, stored, counted, withdrawn and rejected."""
 
     recommendation_id: str | None
     """The list that the feedback is on; null where it names none."""
@@ -88,7 +88,9 @@ class FeedbackReport(Value):
 
 
 class ClickThrough(Value):
-    """What came of the items that one channel placed highest, for one version of the channels."""
+    """Click-through of one channel and model version, over the items that this channel scored
+    highest.
+    """
 
     channel: str
     """The channel that placed the items highest; empty where none did."""
@@ -109,7 +111,7 @@ class ClickThrough(Value):
 
 
 class FeedbackService:
-    """Keeps lists that are answered with, and hears what came of them."""
+    """Stores the lists that were recommended, and takes feedback on them."""
 
     def __init__(self, store: Store, editor: DataEditor) -> None:
         self._store, self._editor, self._kept = store, editor, ResponseLog(store)
@@ -133,51 +135,49 @@ class FeedbackService:
         return answer.model_copy(update={"recommendation_id": shown.recommendation_id})
 
     def shown(self, recommendation_id: str) -> ShownList | None:
-        """A list that was answered with; None where it is not kept any more."""
+        """A stored list by its id; None where it is not stored any more."""
         return self._kept.shown(recommendation_id)
 
     def hear(self, user_id: str, feedback: Feedback) -> FeedbackReport:
-        """Raises UnknownIdError for a user or list that is not there, BadInputError for an item
-        that was not on it.
+        """Take a user's feedback, and report what became of each row.
+
+        Raises UnknownIdError for an unknown user or list, BadInputError for an item that was not on
+        the list.
         """
         self._store.require_user(user_id)
         shown = self._of(user_id, feedback)
-        taken = {
-            id(one)
-            for one in feedback.items
-            if one.type == WITHDRAW and self._editor.take_back(user_id, one.item_id)
-        }
-        told = [one for one in feedback.items if one.type not in (SEEN, WITHDRAW)]
-        report = (
-            self._editor.take("events", [_row(user_id, one, feedback) for one in told])
-            if told
-            else None
-        )
-        rejected = {id(told[one.row]): one.reason for one in report.rows} if report else {}
-        rejected |= {
-            id(one): NOTHING
-            for one in feedback.items
-            if one.type == WITHDRAW and id(one) not in taken
-        }
-        counted = 0
-        if shown is not None:
-            good = [
-                one for one in feedback.items if one.type != WITHDRAW and id(one) not in rejected
-            ]
-            counted = self._kept.add_outcomes([_outcome(user_id, one, shown) for one in good])
-        rows = [
-            RejectedRow(row=at, reason=rejected[id(one)])
-            for at, one in enumerate(feedback.items)
-            if id(one) in rejected
-        ]
+        rows = list(enumerate(feedback.items))
+        withdrawals = {row: item.item_id for row, item in rows if item.type == WITHDRAW}
+        missing = self._take_back(user_id, withdrawals)
+        events, unusable = self._take_events(user_id, feedback)
+        rejected = {**dict.fromkeys(missing, NOTHING), **unusable}
+        good = [item for row, item in rows if item.type != WITHDRAW and row not in rejected]
+        outcomes = [] if shown is None else [_outcome(user_id, item, shown) for item in good]
         return FeedbackReport(
             recommendation_id=feedback.recommendation_id,
-            read=len(feedback.items),
-            events=report.kept if report else 0,
-            counted=counted,
-            withdrawn=len(taken),
-            rows=rows,
+            read=len(rows),
+            events=events,
+            counted=self._kept.add_outcomes(outcomes) if outcomes else 0,
+            withdrawn=len(withdrawals) - len(missing),
+            rows=[RejectedRow(row=row, reason=why) for row, why in sorted(rejected.items())],
         )
+
+    def _take_back(self, user_id: str, item_ids: Mapping[int, str]) -> list[int]:
+        """Undo the newest thumb on each item; the rows for which there was none."""
+        return [row for row, one in item_ids.items() if not self._editor.take_back(user_id, one)]
+
+    def _take_events(self, user_id: str, feedback: Feedback) -> tuple[int, dict[int, str]]:
+        """(number of new events, reasons by row of feedback that was rejected)."""
+        sent = {
+            row: item
+            for row, item in enumerate(feedback.items)
+            if item.type not in (SEEN, WITHDRAW)
+        }
+        if not sent:
+            return 0, {}
+        events = [_row(user_id, item, feedback) for item in sent.values()]
+        report, rows = self._editor.take("events", events), list(sent)
+        return report.kept, {rows[bad.row]: bad.reason for bad in report.rows}
 
     def _of(self, user_id: str, feedback: Feedback) -> ShownList | None:
         if feedback.recommendation_id is None:
@@ -196,16 +196,16 @@ class FeedbackService:
         return shown
 
     def stats(self) -> list[ClickThrough]:
-        """By channel and version of the trained channels, newest version first."""
+        """Click-through by channel and version of the trained channels, newest version first."""
         listed, outcomes = self._kept.listed(), self._kept.outcomes()
-        found = []
+        rates = []
         for channel, version in sorted({*listed, *outcomes}, key=lambda key: (-key[1], key[0])):
             of: Mapping[str, int] = outcomes.get((channel, version), {})
             impressions, clicks = (
                 of.get(SEEN, 0),
                 sum(n for kind, n in of.items() if kind in CHOSEN),
             )
-            found.append(
+            rates.append(
                 ClickThrough(
                     channel=channel,
                     model_version=version,
@@ -216,35 +216,35 @@ class FeedbackService:
                     outcomes=dict(of),
                 )
             )
-        return found
+        return rates
 
 
-def _row(user_id: str, one: FeedbackItem, feedback: Feedback) -> dict[str, object]:
+def _row(user_id: str, item: FeedbackItem, feedback: Feedback) -> dict[str, object]:
     row: dict[str, object] = {
         "user_id": user_id,
-        "item_id": one.item_id,
-        "type": "skip" if one.type == HIDE else one.type,
-        "text": one.text,
+        "item_id": item.item_id,
+        "type": "skip" if item.type == HIDE else item.type,
+        "text": item.text,
     }
-    if one.value is not None:
-        row["value"] = one.value
-    if one.timestamp is not None:
-        row["timestamp"] = one.timestamp.isoformat()
-    if one.event_id is not None:
-        row["event_id"] = one.event_id
+    if item.value is not None:
+        row["value"] = item.value
+    if item.timestamp is not None:
+        row["timestamp"] = item.timestamp.isoformat()
+    if item.event_id is not None:
+        row["event_id"] = item.event_id
     context = (
         {"recommendation_id": feedback.recommendation_id} if feedback.recommendation_id else {}
     )
-    row["context"] = {**context, **({HIDDEN_BY: True} if one.type == HIDE else {})}
+    row["context"] = {**context, **({HIDDEN_BY: True} if item.type == HIDE else {})}
     return row
 
 
-def _outcome(user_id: str, one: FeedbackItem, shown: ShownList) -> Outcome:
+def _outcome(user_id: str, row: FeedbackItem, shown: ShownList) -> Outcome:
     return Outcome(
         recommendation_id=shown.recommendation_id,
         user_id=user_id,
-        item_id=one.item_id,
-        type=one.type,
-        channel=shown.channels[shown.items.index(one.item_id)],
+        item_id=row.item_id,
+        type=row.type,
+        channel=shown.channels[shown.items.index(row.item_id)],
         model_version=shown.model_version,
     )

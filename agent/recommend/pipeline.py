@@ -1,4 +1,4 @@
-"""From a portrait and a past to a list that says why: ordered, reranked, explained."""
+"""The steps from a portrait and a user's past to an explained list: order, rerank, explain."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,12 +58,14 @@ if TYPE_CHECKING:
 
 
 ChannelScores = Mapping[str, Mapping[str, float]]
-"""By item id the channels that found it, best first, as `channel_scores` gives them."""
+"""By item id, the scores of the channels that proposed it, best channel first, as `channel_scores`
+gives them.
+"""
 
 
 @dataclass(frozen=True)
 class Shortlist:
-    """What came out of ranking, by item id, best first, and what it was ranked for."""
+    """The result of ranking by item id, best first, with the request and user it was ranked for."""
 
     request: RecommendationRequest
     profile: Profile
@@ -72,15 +74,15 @@ class Shortlist:
     items: Mapping[str, Item]
     placed: ChannelScores
     model_version: int
-    """Of the trained channels."""
+    """Version of the trained channels."""
     notes: Sequence[Message] = ()
-    """What was missing before, and why the list is short."""
+    """What had to be trained or painted first, and why the list is short."""
     basis: Sequence[Message] = ()
-    """What the order rests on where it is not the user's own past and portrait alone."""
+    """What the order is based on, besides the user's own past and portrait."""
 
     @property
     def size(self) -> int:
-        """How many items are to be listed: all that were given, else as many as were asked for."""
+        """Number of items to list: all items that the request names, or its `n`."""
         return len(self.ranked) if self.request.items is not None else self.request.n
 
     @property
@@ -118,7 +120,9 @@ class RecommendationPipeline:
         )
 
     def depth(self, request: RecommendationRequest) -> int:
-        """How many items are ranked for a request; lists of the same depth begin alike."""
+        """Number of items to rank for a request. Requests of equal depth share the beginning of
+        their lists.
+        """
         # A list that was chosen as a whole is reordered within itself alone.
         top, n = self.settings.rerank.top, request.n
         return n if request.shapes else -(-n // top) * top
@@ -126,21 +130,23 @@ class RecommendationPipeline:
     def choose(
         self, profile: Profile, past: Past, request: RecommendationRequest
     ) -> list[RankedCandidate]:
-        """Best first: every given item once, where items were given; else at least n items (while
-        the catalogue has them), none that the user had unless `repeats`, none that is excluded,
-        none of this visit's.
+        """Rank items for a user, best first.
+
+        If the request names items, each of them comes once. Otherwise at least `n` come, while the
+        catalogue has them. Left out are items the user has had (unless `repeats`), excluded items,
+        and the items of this visit.
         """
         with timed(self.watch, "rank"):
             if request.items is None:
                 had = frozenset() if request.repeats else past.had
                 omitted = had | {*request.exclude, *request.context}
                 return self._order(profile, past, request, exclude=omitted, n=request.n)
-            given = dict.fromkeys(request.items)
+            named = dict.fromkeys(request.items)
             # Fusion learned places among candidates that the user had not had.
             ranked = self._order(
-                profile, past, None, exclude=past.had - given.keys(), include=list(given)
+                profile, past, None, exclude=past.had - named.keys(), include=list(named)
             )
-            return [one for one in ranked if one.candidate.item_id in given]
+            return [one for one in ranked if one.candidate.item_id in named]
 
     def _order(
         self,
@@ -183,20 +189,20 @@ class RecommendationPipeline:
         if request is None:
             return ordered(n)
         world = self.derived.catalogue.snapshot()
-        said = stated_preferences_of(profile.preferences, past.events, world.facets_of)
+        stated = stated_preferences_of(profile.preferences, past.events, world.facets_of)
 
         def joined(k: int) -> list[RankedCandidate]:
-            """With the best of what the user said to like, where candidates hold too little of
-            it.
+            """The k best items; where they carry too few items that the user states to like, the
+            best of those replace the last ones.
             """
-            found = ordered(k)
-            if said is None or len(found) < k:
-                return found  # the whole catalogue, or nothing to look for
-            known = {one.candidate.item_id for one in found}
-            held = [said.carried(world.items[one]) for one in known if one in world.items]
+            ranked = ordered(k)
+            if stated is None or len(ranked) < k:
+                return ranked  # the whole catalogue, or nothing to look for
+            known = {one.candidate.item_id for one in ranked}
+            carried = [stated.carried(world.items[one]) for one in known if one in world.items]
             more: dict[str, RankedCandidate] = {}
-            for like in said.likes:
-                if sum(like in one for one in held) < PROMISED:
+            for like in stated.likes:
+                if sum(like in one for one in carried) < PROMISED:
                     carry = self.derived.ranker.carrying(*like)
                     fit = ordered(PROMISED, carry if allowed is None else carry & allowed)
                     more |= {
@@ -204,9 +210,9 @@ class RecommendationPipeline:
                         for one in fit
                         if one.candidate.item_id not in known
                     }
-            return [*found[: k - len(more)], *more.values()]
+            return [*ranked[: k - len(more)], *more.values()]
 
-        return diversify_list(joined, self.depth(request), request, model, world.items, said)
+        return diversify_list(joined, self.depth(request), request, model, world.items, stated)
 
     def shortlist(
         self,
@@ -216,7 +222,7 @@ class RecommendationPipeline:
         ranked: Sequence[RankedCandidate],
         notes: Sequence[Message],
     ) -> Shortlist:
-        """What was chosen, with its items and all that is to be said of how it came about."""
+        """Collect the ranked items with their catalogue entries, channel scores and notes."""
         catalogue = self.derived.catalogue.snapshot().items
         by_id = {one.candidate.item_id: one for one in ranked}
         return Shortlist(
@@ -250,8 +256,8 @@ class RecommendationPipeline:
         return model
 
     def _group(self, user_id: str, model: Model) -> "NDArray[np.float32] | None":
-        """[items] score among users with the same attributes; None where the user has none that are
-        counted.
+        """[items] score among users with the same attributes; None if the user has no counted
+        attribute.
         """
         attributes = self._attributes(user_id)
         return (
@@ -283,7 +289,7 @@ class RecommendationPipeline:
     def grounds(
         self, profile: Profile, past: Past, items: Sequence[Item], placed: ChannelScores
     ) -> list[ReasonGrounds]:
-        """What the reason of each item rests on."""
+        """The evidence for each item's reason."""
         item_ids = [one.item_id for one in items]
         leads = self._leads(past, item_ids, placed)
         channels = {item_id: list(placed[item_id]) for item_id in item_ids}
@@ -301,7 +307,7 @@ class RecommendationPipeline:
     def stored_reasons(
         self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle
     ) -> dict[str, Reason]:
-        """By item id the reasons that a model worded before, where they still hold."""
+        """Reasons by item id that a model worded earlier and that are still valid."""
         stamps = self._stamps(profile, past, items, model)
         return self.kept.wordings(profile.user_id, stamps) if stamps else {}
 
@@ -337,8 +343,8 @@ class RecommendationPipeline:
     def reasons_in(
         self, language: str, recommendations: Sequence[Recommendation], profile: Profile, past: Past
     ) -> dict[str, Reason]:
-        """By item id, a list's reasons in template words of a language; empty where they are in
-        that language.
+        """A list's reasons in template words of another language, by item id. Empty if the list is
+        in that language already.
         """
         if not recommendations or language == spoken(self._language(profile)).code:
             return {}
@@ -349,8 +355,8 @@ class RecommendationPipeline:
     def _stamps(
         self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle
     ) -> dict[str, str]:
-        """By item id what a model's reason rests on: while it is the same, the words hold. Empty
-        without a model.
+        """By item id, a hash of everything that a model's reason depends on. A stored reason is
+        valid while the hash is the same. Empty without a model.
         """
         if model.name is None or not profile.version:
             return {}
@@ -428,7 +434,7 @@ class RecommendationPipeline:
         return weight, message("rerank.no_help", model=model.chat.name, n=asked)
 
     def _used(self, user_id: str, past: Past, request: RecommendationRequest) -> list[Message]:
-        """What the list rests on where it is not the user's own past alone."""
+        """Notes on what the list is based on, where it is not the user's own past alone."""
         if request.context:
             return [message("list.visit", n=len(request.context))]
         if past.items:
@@ -441,7 +447,7 @@ class RecommendationPipeline:
         return [message("list.popular_alike", names=names)]
 
     def _attributes(self, user_id: str) -> Attributes:
-        """None of a visitor who is nobody in the store."""
+        """The user's attributes; empty for a visitor, who is not in the store."""
         user = self.store.user(user_id)
         return user.attributes if user else {}
 

@@ -1,7 +1,7 @@
-"""The one path to recommendations: from a request to a list that says why.
+"""Answering requests for recommendations.
 
-Only a request that is to be worded by a language model waits for one. What is known of a user, how
-items were ordered and what was answered is kept between requests until something changes.
+Only a request that is to be worded by a language model waits for one. Portraits, orders of items
+and answers are cached between requests until something changes.
 """
 
 from collections import OrderedDict
@@ -49,20 +49,18 @@ from limner.store import Store
 T = TypeVar("T")
 
 ANSWERS = 2000
-"""Answers that are kept for the case that they are asked for again before anything has changed."""
+"""Most answers in the cache, for requests repeated before anything has changed."""
 ORDERS = 2000
-"""Orders of items that are kept for lists of another length, or with reasons, of the same
-request.
-"""
+"""Most orders of items in the cache, for the same request with another length or with reasons."""
 PATIENCE = 20.0
 """Seconds that a server's request waits for a first training, which small stores end within."""
 KEPT = 500
-"""Users whose past and portrait are kept; those that were not asked about for longest go."""
+"""Most users in the cache of pasts and portraits; the longest unused is dropped first."""
 
 
 @dataclass(frozen=True)
 class UserState:
-    """What is known of a user."""
+    """A user's portrait and past, with the versions they were read at."""
 
     newest: tuple[int, int]
     """The user's last event and newest portrait."""
@@ -75,7 +73,9 @@ class UserState:
 
 @dataclass(frozen=True)
 class _State:
-    """What an answer rests on."""
+    """Versions of everything that an answer depends on; a cached answer is valid while they are
+    equal.
+    """
 
     newest: tuple[int, int]
     catalogue: str
@@ -103,7 +103,7 @@ class LRUCache(Generic[T]):
             return (user_id, request) in self._values
 
     def get(self, user_id: str, request: str, state: object) -> T | None:
-        """None where there is none of this state."""
+        """The cached value if it was stored for this state, else None."""
         with self._lock:
             found = self._values.get((user_id, request))
             if found is None or found[0] != state:
@@ -164,10 +164,10 @@ class RecommendationService:
         self._lock = Lock()
 
     def warm(self) -> None:
-        """Read what every answer needs, so that no request waits for it; nothing where nothing was
-        trained yet.
+        """Load what every answer needs, so that no request waits for it. Does nothing before the
+        first training.
 
-        The embedder too, where it is of this machine: the first portrait is painted from its words.
+        A local embedder is loaded too, since the first portrait needs it.
         """
         anyone = RecommendationRequest(n=1)
         with self._derived.request_snapshot():
@@ -182,12 +182,11 @@ class RecommendationService:
     async def recommend(
         self, request: RecommendationRequest, *, keep: bool = False
     ) -> Recommendations:
-        """Items for a user or a visitor, best first; what is missing is trained and painted first.
+        """Items for a user or a visitor, best first; missing training and portraits are made first.
 
-        keep: so that feedback can name the list.
-
-        Raises UnknownIdError and BadInputError for what the request names and is not there,
-        NotTrainedError where nothing is trained within `patience`.
+        `keep` stores the list, so that feedback can name it. Raises UnknownIdError or BadInputError
+        for a user, item or value in the request that does not exist, NotTrainedError where training
+        does not end within `patience`.
         """
         if not request.asks_model or request.user_id is None:
             return self.recommend_now(request, keep=keep)
@@ -216,8 +215,8 @@ class RecommendationService:
     def recommend_now(
         self, request: RecommendationRequest, *, keep: bool = False
     ) -> Recommendations:
-        """What `recommend` does where no model is waited for: an answer of before that still holds,
-        or the fused order, explained in stored or template words.
+        """Recommendations without waiting for a model: a valid cached answer, or the fused order
+        with reasons in stored or template words.
         """
         with self._derived.request_snapshot():
             key = request.model_dump_json()
@@ -251,9 +250,9 @@ class RecommendationService:
         notes: Sequence[Message],
         unpainted: Sequence[Message] = (),
     ) -> tuple[Shortlist, _State]:
-        """What is chosen for a request, ordered anew only where anything has changed.
+        """The shortlist for a request, ranked again only if something has changed.
 
-        unpainted: why a model could not paint the user's first portrait.
+        `unpainted`: notes on why a model could not paint the user's first portrait.
         """
         user = self._visitor_state() if request.user_id is None else self.known(request.user_id)
         profile = user.profile
@@ -292,7 +291,9 @@ class RecommendationService:
                 yield answer
 
     def _ready(self, request: RecommendationRequest) -> list[Message]:
-        """What is missing is made here. Raises NotTrainedError while that takes long."""
+        """Do the missing training; notes on what could not be done. Raises NotTrainedError if it
+        takes longer than `patience`.
+        """
         if self.patience is not None:
             self._trainer.within(self.patience, request)
         return self._trainer.ready(request)
@@ -315,7 +316,7 @@ class RecommendationService:
         )
 
     def _repeated(self, request: RecommendationRequest, key: str) -> Recommendations | None:
-        """The answer to the same request, where all that it rests on is the same."""
+        """The cached answer to an equal request, if nothing that it depends on has changed."""
         user_id = request.user_id
         if user_id is None or not self._answers.holds(user_id, key):
             return None
@@ -330,9 +331,7 @@ class RecommendationService:
     def _remember(
         self, request: RecommendationRequest, key: str, state: _State, answer: Recommendations
     ) -> None:
-        """Keep an answer that nothing would better: in the words that were asked for, or with no
-        model to ask.
-        """
+        """Cache an answer that cannot improve: it is worded as requested, or there is no model."""
         if request.user_id is None or request.items is not None:
             return
         final = (
@@ -346,11 +345,11 @@ class RecommendationService:
             self._answers.put(request.user_id, key, self._with_model(state), answer)
 
     def _with_model(self, state: _State) -> tuple[_State, str | None]:
-        """What an answer rests on: the state, and the language model."""
+        """The state of an answer together with the language model's name."""
         return state, self._models.handle().name
 
     def forget(self, user_id: str) -> None:
-        """Keep nothing of a user any more."""
+        """Drop a user from every cache."""
         with self._lock:
             self._known.pop(user_id, None)
         self._orders.forget(user_id)
@@ -376,8 +375,8 @@ class RecommendationService:
     def reasons_in(
         self, language: str, user_id: str, recommendations: Sequence[Recommendation]
     ) -> dict[str, Reason]:
-        """By item id, a list's reasons in template words of a language; empty where they are in
-        that language. Raises UnknownIdError.
+        """A list's reasons in template words of another language, by item id. Empty if the list is
+        in that language already. Raises UnknownIdError.
         """
         user = self.known(user_id)
         return self._pipeline.reasons_in(language, recommendations, user.profile, user.past)
@@ -397,12 +396,12 @@ class RecommendationService:
         return pack(profile, max_tokens, relevance=relevance, query=query, model=model)
 
     def past(self, user_id: str) -> Past:
-        """What a user did, and what each event says of their taste. Raises UnknownIdError."""
+        """A user's events, and the taste signal of each. Raises UnknownIdError."""
         self._store.require_user(user_id)
         return self._pipeline.past(user_id)
 
     def items_like(self, words: str, n: int) -> list[str]:
-        """The n items whose text is likest to the words, nearest first; none where nothing is
+        """The n items whose text is most similar to the words, best first; empty where nothing is
         embedded.
         """
         if not self._derived.vectors.is_indexed():
@@ -411,7 +410,7 @@ class RecommendationService:
         return [hit.id for hit in index.search("items", index.embedder.queries([words]), n)[0]]
 
     def popular(self, n: int, request: RecommendationRequest) -> list[PopularItem]:
-        """What most users have had, of the items that a request allows."""
+        """The items with the most users, among those that a request allows."""
         items = self._fitting(request)
         found = most_had(self._derived.catalogue.holders(), items.keys(), n)
         return [
@@ -427,15 +426,15 @@ class RecommendationService:
             raise UnknownIdError("item.unknown", item=item_id)
         items = self._fitting(request)
         if by == "users":
-            found = near_in_users(self._derived.catalogue.holders(), item_id)
+            nearest = near_in_users(self._derived.catalogue.holders(), item_id)
         else:
             with self._derived.request_snapshot():
                 self._ready(RecommendationRequest())  # which embeds what is not embedded yet
-            found = near_in_text(self._derived.vectors.items(), item_id)
-        held = [(items[one], score) for one, score in found if one in items][:n]
+            nearest = near_in_text(self._derived.vectors.items(), item_id)
+        listed = [(items[one], score) for one, score in nearest if one in items][:n]
         return [
             Neighbor(item=one, rank=rank, score=round(score, 6))
-            for rank, (one, score) in enumerate(held, 1)
+            for rank, (one, score) in enumerate(listed, 1)
         ]
 
     def _fitting(self, request: RecommendationRequest) -> dict[str, Item]:
@@ -458,18 +457,18 @@ class RecommendationService:
             raise UnknownIdError("user.unknown", user=user_id)
         world = self._derived.catalogue.snapshot()
         with self._lock:
-            held = self._known.get(user_id)
-            if held is not None:
+            state = self._known.get(user_id)
+            if state is not None:
                 self._known.move_to_end(user_id)
         if (
-            held is not None
-            and held.newest == newest
-            and held.items is world.items
-            and held.scales is world.scales
+            state is not None
+            and state.newest == newest
+            and state.items is world.items
+            and state.scales is world.scales
         ):
-            return held
+            return state
         profile = self._builder.profile(user_id)
-        held = UserState(
+        state = UserState(
             (newest[0], profile.version),
             world.items,
             world.scales,
@@ -477,8 +476,8 @@ class RecommendationService:
             self._pipeline.past(user_id),
         )
         with self._lock:
-            self._known[user_id] = held
+            self._known[user_id] = state
             self._known.move_to_end(user_id)
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
-        return held
+        return state

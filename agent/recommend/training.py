@@ -1,6 +1,4 @@
-"""What must be learned before anything can be recommended, and what is done where that cannot
-be.
-"""
+"""Training before the first recommendation, and the fallbacks where parts of it are impossible."""
 
 from contextlib import suppress
 from threading import Lock, Thread
@@ -104,10 +102,10 @@ class Trainer:
         return [*notes, *idle]
 
     def within(self, seconds: float, request: RecommendationRequest) -> None:
-        """Where nothing is trained, begin it behind the answers and wait so long: `ready` would
-        wait to the end.
+        """Train in the background if nothing is trained yet, and wait at most `seconds`. (`ready`
+        waits to the end.)
 
-        Raises NotTrainedError where that does not do, and as `ready` does for the request.
+        Raises NotTrainedError if training takes longer, and as `ready` does for the request.
         """
         if self._has_model():
             return
@@ -122,9 +120,7 @@ class Trainer:
             raise NotTrainedError("training.first_time")
 
     def _check(self, request: RecommendationRequest) -> None:
-        """What cannot be answered need not wait until something is trained; where nothing is asked
-        it can be answered.
-        """
+        """Reject an impossible request before training. A request without wishes always passes."""
         if request.asks_nothing:
             return
         with suppress(

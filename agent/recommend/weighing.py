@@ -1,4 +1,4 @@
-"""How much a language model's order adds to the trained ranker, measured on users of the past."""
+"""Measuring on past users how much a language model's order adds to the trained ranker."""
 
 from collections.abc import Sequence
 
@@ -70,7 +70,7 @@ class OrderWeigher:
         return trained.model_copy(update={"rerank": weight})
 
     async def _known_before(self, moment: EvaluationPoint) -> TasteBefore:
-        """What was known of a user before a moment, with none of what they did later."""
+        """A user's past before a moment, without later events."""
         events = before(self._store.events(moment.user_id), moment.history)
         profile = self._builder.in_template_words(moment.user_id, events)
         past = self._pipeline.past_of(events)

@@ -43,7 +43,7 @@ YES, NO = "yes", "no"
 
 
 class Ranking(BaseModel):
-    """What a listwise answer looks like."""
+    """The form of a listwise answer."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,7 +53,7 @@ class Ranking(BaseModel):
 
 @dataclass(frozen=True)
 class Taste:
-    """What a model is told of the user."""
+    """The description of a user in the prompt."""
 
     preferences: Sequence[Preference] = ()
     """Strongest first."""

@@ -32,7 +32,9 @@ from limner.store import Store
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 """Shares of the model's order that are tried."""
 MIN_CASES = 20
-"""Users with a length of history below which the weight of all users applies to them."""
+"""Fewest users with a length of history for a weight of their own; with fewer, the weight of all
+users applies.
+"""
 _FOLDS = 5
 _CUT = 10
 
@@ -48,12 +50,12 @@ class WeightCase:
     judged: Sequence[str]
     """The items of `prior` as the model orders them."""
     relevant: frozenset[str]
-    """What the user had next."""
+    """Items that the user had after that time."""
 
 
 @dataclass(frozen=True)
 class TasteBefore:
-    """What the events before an evaluation point tell of its user."""
+    """A user's taste as the events before an evaluation point show it."""
 
     taste: Taste
     likeness: Mapping[str, float]

@@ -1,4 +1,4 @@
-"""What every channel shares: a history, and the interface."""
+"""The interface of all channels, and the history they read."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ EASE_ITEMS = 4_000
 """The most items that EASE inverts its dense matrix over (64 MB, some seconds on two cores)."""
 _LAMBDA = 300.0
 _NEIGHBOURS = 500
-"""Largest weights of each row that are kept: at 9,066 items a tenth of the file, at equal ndcg."""
+"""Largest weights kept of each row: at 9,066 items a tenth of the file size, at equal ndcg."""
 _HALF_LIFE = 10.0
 """Events after which an event counts half (ndcg@10 on ML-100K's validation .096 against .070
 without).

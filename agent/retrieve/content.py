@@ -80,7 +80,7 @@ class ItemVectors:
 
     @cached_property
     def _nearest(self) -> Callable[[int], dict[int, float]]:
-        """`_nearest_to` with a cache, since many users are recommended the same items."""
+        """Cached version of `_nearest_to`, since many users are recommended the same items."""
         return lru_cache(max(_NEAR_KEPT // max(self._near, 1), 1))(self._nearest_to)
 
     @property
@@ -88,7 +88,7 @@ class ItemVectors:
         return min(max(_NEAR_LEAST, int(len(self.item_ids) * _NEAR_SHARE)), len(self.item_ids))
 
     def _nearest_to(self, here: int) -> dict[int, float]:
-        """By position, the cosines of the nearest neighbours of the item at position `here`."""
+        """The nearest neighbours of the item at position `here`, as cosines by position."""
         cosine = self.centred @ self.centred[here]
         cosine[here] = 0
         least = max(float(np.partition(cosine, -self._near)[-self._near]), _NEAR_COSINE)
@@ -103,7 +103,7 @@ class Wording:
     likes: Vectors
     """The portrait and its liked preferences."""
     dislikes: Vectors
-    """Its disliked preferences."""
+    """The disliked preferences."""
 
 
 def content_scores(
@@ -140,14 +140,16 @@ _Query = tuple[float, Vectors]
 
 def _event_queries(items: ItemVectors, events: Sequence[tuple[str, float]]) -> list[_Query]:
     """The weighted mean vector of liked items, and of disliked ones, of length 1."""
-    at = np.array([items.positions.get(item_id, -1) for item_id, _ in events], dtype=np.int64)
+    positions = np.array(
+        [items.positions.get(item_id, -1) for item_id, _ in events], dtype=np.int64
+    )
     signal = np.array([value for _, value in events], dtype=np.float32)
     weight = np.abs(signal) * recency(len(events), _HALF_LIFE)
     queries = []
     for sign, share in ((1, 1.0), (-1, -_DISLIKES)):
-        counts = (at >= 0) & (sign * signal > 0)
+        counts = (positions >= 0) & (sign * signal > 0)
         if counts.any():
-            mean = weight[counts] @ items.centred[at[counts]]
+            mean = weight[counts] @ items.centred[positions[counts]]
             queries.append((share, mean[None] / max(float(np.linalg.norm(mean)), 1e-9)))
     return queries
 

@@ -25,7 +25,7 @@ class Holders:
 
     item_ids: list[str]
     starts: NDArray[np.int64]
-    """[items + 1] where each item's users begin in the other three."""
+    """[items + 1] start of each item's users in the other three arrays."""
     users: NDArray[np.int32]
     """Ascending within an item."""
     first: NDArray[np.int32]

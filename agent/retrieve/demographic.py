@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 SHRINK = 20.0
 FEWEST = 5
-"""Least users with a value: fewer are no more than chance, and could give one of them away."""
+"""Fewest users with a value: smaller groups are chance, and could give a user away."""
 _LONGEST = 60
-"""Characters of a value above which it is prose and left out."""
+"""Longest value in characters; longer ones are prose and left out."""
 _FEW_NUMBERS = 12
 """Different numbers up to which a numeric attribute is read as names."""
 _PARTS = (0.2, 0.4, 0.6, 0.8)
@@ -49,7 +49,7 @@ class Demographics:
     values: list[str]
     """`name: value`."""
     edges: dict[str, list[float]]
-    """By numeric attribute, the four numbers between its fifths."""
+    """For each numeric attribute, the four numbers that divide its users into fifths."""
     counts: "sp.csr_array"
     """[values, items] users with the value who had the item."""
     sizes: NDArray[np.int64]
@@ -69,14 +69,14 @@ class Demographics:
         """[items] scores, the largest 1, 0 for items that nobody had; None where no value of the
         user's is counted.
         """
-        at = [self.position[value] for value in self.known(attributes)]
-        if not at:
+        rows = [self.position[value] for value in self.known(attributes)]
+        if not rows:
             return None
         had = np.maximum(self.share, 1e-12)
-        counted = self.counts[at].toarray()
-        lift = (counted + SHRINK * had) / ((self.sizes[at, None] + SHRINK) * had)
+        counted = self.counts[rows].toarray()
+        lift = (counted + SHRINK * had) / ((self.sizes[rows, None] + SHRINK) * had)
         score = np.where(
-            self.share > 0, np.log(had) + np.log(lift).sum(axis=0) / np.sqrt(len(at)), -np.inf
+            self.share > 0, np.log(had) + np.log(lift).sum(axis=0) / np.sqrt(len(rows)), -np.inf
         )
         score = np.exp(score - score.max(initial=-np.inf))
         by_id = dict(zip(self.item_ids, score.tolist(), strict=True))

@@ -1,4 +1,6 @@
-"""What is derived from all events of a store, by what it keeps; made anew when events came."""
+"""State derived from all events of a store, in parts; each part is made again when new
+events came.
+"""
 
 from contextlib import AbstractContextManager
 

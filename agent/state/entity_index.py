@@ -1,5 +1,5 @@
-"""What a store's things are called: titles, facet values, facets, event types and attributes, found
-in any text.
+"""Names in a store: titles, facet values, facets, event types and attributes, to find in
+any text.
 """
 
 from collections import Counter
@@ -13,13 +13,13 @@ from limner.words import load_language, title_variants
 from limner.words.text import Phrases, fold, tokens_of
 
 _MANY_TITLES = 200_000
-"""From so many items on, titles are found as they are written, and not in other spellings."""
+"""Number of items from which titles are found only as written, not in other spellings."""
 _MANY_VALUES = 50_000
 """Values of attributes beside the counted ones, at most."""
 _LONGEST = 60
 """Characters of a value that may be named in a question."""
 _FEW = 60
-"""An attribute of users with more different texts than this is none that a question chooses by."""
+"""Most different texts of a user attribute that questions can select users by."""
 LANGUAGES = ("en", "zh", "ko")
 
 
@@ -32,12 +32,14 @@ class NamedValue:
 
 
 def title_key(text: str) -> tuple[str, ...]:
-    """How titles are compared: words and numbers, folded, without marks."""
+    """The form in which titles are compared: words and numbers, folded, without marks."""
     return tuple(token.folded for token in tokens_of(text) if token.kind != "mark")
 
 
 def value_key(text: str) -> tuple[str, ...]:
-    """How values are compared: without plural endings, so that "thrillers" finds Thriller."""
+    """The form in which values are compared: without plural endings, so that "thrillers" finds
+    Thriller.
+    """
     return tuple(singular(token.folded) for token in tokens_of(text) if token.kind != "mark")
 
 
@@ -54,7 +56,7 @@ def singular(folded: str) -> str:
 
 
 class EntityIndex:
-    """Of one state of a store; each table is made when it is first needed."""
+    """The names in one state of a store; each table is made when it is first needed."""
 
     def __init__(
         self,
@@ -72,18 +74,18 @@ class EntityIndex:
     @cached_property
     def titles(self) -> Phrases[list[str]]:
         """Item ids by `title_key` of the title and of how prose says it."""
-        found: dict[tuple[str, ...], list[str]] = {}
+        by_key: dict[tuple[str, ...], list[str]] = {}
         plain = len(self._items) > _MANY_TITLES
         for item in self._items.values():
             if not item.title:
                 continue
             for variant in [item.title] if plain else _variants(item.title):
                 if key := title_key(variant):
-                    held = found.setdefault(key, [])
-                    if item.item_id not in held[-1:]:
-                        held.append(item.item_id)
+                    ids_of_key = by_key.setdefault(key, [])
+                    if item.item_id not in ids_of_key[-1:]:
+                        ids_of_key.append(item.item_id)
         table: Phrases[list[str]] = Phrases()
-        for key, ids in found.items():
+        for key, ids in by_key.items():
             table.put(key, ids)
         return table
 
@@ -100,12 +102,12 @@ class EntityIndex:
     @cached_property
     def values(self) -> Phrases[list[NamedValue]]:
         """Facet values by `value_key`, the counted ones first."""
-        found: dict[tuple[str, ...], dict[NamedValue, None]] = {}
+        by_key: dict[tuple[str, ...], dict[NamedValue, None]] = {}
 
         def add(named: NamedValue, forms: Iterable[str]) -> None:
             for form in forms:
                 if key := value_key(form):
-                    found.setdefault(key, {}).setdefault(named)
+                    by_key.setdefault(key, {}).setdefault(named)
 
         population = self._population
         for facet, value in zip(population.facets, population.values, strict=True):
@@ -113,7 +115,7 @@ class EntityIndex:
         for facet, value in self._uncounted():
             add(NamedValue(facet, value), [value])
         table: Phrases[list[NamedValue]] = Phrases()
-        for key, named in found.items():
+        for key, named in by_key.items():
             table.put(key, list(named))
         return table
 
@@ -123,30 +125,30 @@ class EntityIndex:
         seen: set[str] = set()
         for item in self._items.values():
             for name, value in [("category", item.categories), *item.attributes.items()]:
-                for one in value if isinstance(value, list) else [value]:
+                for text in value if isinstance(value, list) else [value]:
                     if (
-                        not isinstance(one, str)
-                        or len(one) > _LONGEST
-                        or one.casefold() in counted
-                        or one in seen
+                        not isinstance(text, str)
+                        or len(text) > _LONGEST
+                        or text.casefold() in counted
+                        or text in seen
                     ):
                         continue
-                    seen.add(one)
+                    seen.add(text)
                     if len(seen) > _MANY_VALUES:
                         return
-                    yield name, one
+                    yield name, text
 
     @cached_property
     def facets(self) -> dict[tuple[str, ...], str]:
         """Facet by `value_key` of its name in several languages."""
-        found: dict[tuple[str, ...], str] = {}
+        by_name: dict[tuple[str, ...], str] = {}
         for facet in self._population.facet_names:
             for form in [
                 facet.replace("_", " "),
                 *(load_language(one).facet(facet) for one in LANGUAGES),
             ]:
-                found.setdefault(value_key(form), facet)
-        return found
+                by_name.setdefault(value_key(form), facet)
+        return by_name
 
     @cached_property
     def themes(self) -> frozenset[str]:
@@ -157,7 +159,9 @@ class EntityIndex:
 
     @property
     def primary(self) -> str:
-        """The facet that says what items are; empty where there is none."""
+        """The facet that says what kind of thing an item is (genre, say); "" where the data have
+        none.
+        """
         return self._population.primary
 
     @cached_property
@@ -172,7 +176,7 @@ class EntityIndex:
             for name, value in item.attributes.items():
                 values[name] += 1
                 numbers[name] += isinstance(value, int | float) and not isinstance(value, bool)
-        found = {
+        measures = {
             fold(name).replace("_", " "): name
             for name, n in numbers.items()
             if n and 2 * n > values[name]
@@ -180,10 +184,10 @@ class EntityIndex:
         for rule in self._population.rules:  # the year that an item is of, whatever data call it
             if (
                 rule.facet == "era"
-                and (name := rule.where.removeprefix("attributes.")) in found.values()
+                and (name := rule.where.removeprefix("attributes.")) in measures.values()
             ):
-                found.setdefault("year", name)
-        return found
+                measures.setdefault("year", name)
+        return measures
 
     # ------------------------------------------------------------ users
 
@@ -197,12 +201,12 @@ class EntityIndex:
     @cached_property
     def texts(self) -> dict[str, list[str]]:
         """Different text values of users' attributes, by attribute as the data spell it."""
-        found: dict[str, dict[str, None]] = {}
+        by_attribute: dict[str, dict[str, None]] = {}
         for one in self._users:
             for name, value in one.attributes.items():
                 if isinstance(value, str) and value:
-                    found.setdefault(name, {})[value] = None
-        return {name: list(values) for name, values in found.items()}
+                    by_attribute.setdefault(name, {})[value] = None
+        return {name: list(values) for name, values in by_attribute.items()}
 
     @cached_property
     def groups(self) -> Phrases[NamedValue]:

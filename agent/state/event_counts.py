@@ -29,7 +29,7 @@ MIN_LIKED = 2
 
 @dataclass(frozen=True)
 class Filter:
-    """Which events are counted; all where nothing is asked."""
+    """Selects the events to count; the default selects all."""
 
     items: Mask | None = None
     """[items] of the items that count."""
@@ -41,7 +41,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class UserCounts:
-    """Users with something in common, the one with the most of it first, ties by id."""
+    """Users that match a condition, most matching events first, ties by id."""
 
     users: NDArray[np.int64]
     """[n] positions."""
@@ -56,14 +56,14 @@ class UserCounts:
 
 @dataclass(frozen=True)
 class ItemCounts:
-    """What is known of items from events."""
+    """Counts and mean rating of each item."""
 
     events: NDArray[np.int64]
     """[items]."""
     users: NDArray[np.int64]
     """[items] different ones."""
     rating: NDArray[np.float64]
-    """[items] mean raw rating, NaN where there is none."""
+    """[items] mean raw rating, NaN for unrated items."""
     ratings: NDArray[np.int64]
     """[items] how many it is the mean of."""
 
@@ -111,24 +111,24 @@ class Census:
     def rows(self, which: Filter) -> Mask:
         """[n] the events that a filter leaves."""
         x = self.x
-        kept = np.ones(len(x), dtype=bool)
+        mask = np.ones(len(x), dtype=bool)
         if which.items is not None:
-            kept &= which.items[x.item]
+            mask &= which.items[x.item]
         if which.types:
-            kept &= np.array([one in which.types for one in x.types], dtype=bool)[x.type]
+            mask &= np.array([one in which.types for one in x.types], dtype=bool)[x.type]
         if which.since is not None:
-            kept &= x.time >= milliseconds(which.since)
+            mask &= x.time >= milliseconds(which.since)
         if which.until is not None:
-            kept &= (x.time < milliseconds(which.until)) & (x.time != NO_TIME)
-        return kept
+            mask &= (x.time < milliseconds(which.until)) & (x.time != NO_TIME)
+        return mask
 
     # ------------------------------------------------------------ who
 
     def holders(self, rows: Mask, among: Mask | None = None) -> UserCounts:
-        """Users with at least one of the events, by how many of them they have."""
-        kept = rows if among is None else rows & among[self.x.user]
-        counts = np.bincount(self.x.user[kept], minlength=len(self.user_ids))
-        return self._ordered(np.flatnonzero(counts), counts, kept)
+        """Users with at least one of the events, most events first."""
+        selected = rows if among is None else rows & among[self.x.user]
+        counts = np.bincount(self.x.user[selected], minlength=len(self.user_ids))
+        return self._ordered(np.flatnonzero(counts), counts, selected)
 
     def likers(
         self,
@@ -152,22 +152,24 @@ class Census:
             on & self.judged("dislike" if polarity == "like" else "like"),
         )
         liked, turned = self._different(yes), self._different(no)
-        kept = (liked >= least) & (liked > turned)
+        matching = (liked >= least) & (liked > turned)
         if course:
             starts = x.starts()
             place = np.arange(len(x)) - starts[x.user]
             newer = 2 * place >= np.diff(starts)[x.user]
             recent = np.bincount(x.user[yes & newer], minlength=users)
             early = np.bincount(x.user[yes & ~newer], minlength=users)
-            kept &= (recent == 0) if course == "stopped" else (early == 0)
-        return self._ordered(np.flatnonzero(kept), liked, yes)
+            matching &= (recent == 0) if course == "stopped" else (early == 0)
+        return self._ordered(np.flatnonzero(matching), liked, yes)
 
     def judged(self, polarity: Polarity) -> Mask:
         """[n] the events that say like, or dislike."""
         return self.signal >= NEUTRAL if polarity == "like" else self.signal <= -NEUTRAL
 
     def either(self, one: UserCounts, other: UserCounts, rows: Mask) -> UserCounts:
-        """Users of one or the other, by their different items of some events."""
+        """Users in either of two groups, ordered by their number of different items among the
+        events.
+        """
         return self._ordered(np.union1d(one.users, other.users), self._different(rows), rows)
 
     def _different(self, rows: Mask) -> NDArray[np.int64]:
@@ -181,9 +183,9 @@ class Census:
         self, users: NDArray[np.int64], counts: NDArray[np.int64], rows: Mask
     ) -> UserCounts:
         newest = np.zeros(len(self.user_ids), dtype=np.int64)
-        at = np.flatnonzero(rows)
-        newest[self.x.user[at]] = self.x.seq[
-            at
+        selected = np.flatnonzero(rows)
+        newest[self.x.user[selected]] = self.x.seq[
+            selected
         ]  # rows are in order of time, and the last assignment stays
         ids = np.array([self.user_ids[one] for one in users.tolist()], dtype=object)
         ties = (
@@ -198,7 +200,7 @@ class Census:
     # ------------------------------------------------------------ how much
 
     def counts(self, rows: Mask) -> ItemCounts:
-        """Of every item, over the events that are left."""
+        """Events, users and ratings of every item, over the selected events."""
         x, size = self.x, len(self.item_ids)
         pairs = np.unique(x.item[rows].astype(np.int64) * max(len(self.user_ids), 1) + x.user[rows])
         rated = rows & self.rated
@@ -215,11 +217,11 @@ class Census:
 def carriers(
     population: Population, items: Mapping[str, Item], facets: Sequence[str], value: str
 ) -> frozenset[str]:
-    """Ids of the items that carry a value, under one of these facets (under any where none is
-    named).
+    """Ids of the items that carry a value under one of the named facets; under any facet if none is
+    named.
 
-    Values that too few items share to be counted as a facet are looked for among the items'
-    categories and attributes.
+    A value too rare to be counted as a facet value is searched in the items' categories and
+    attributes.
     """
     wanted = value.casefold()
     codes = [

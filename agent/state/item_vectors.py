@@ -53,7 +53,9 @@ class ItemVectorState(DerivedPart):
         )
 
     def keep_choice(self) -> None:
-        """From the first vectors on the store has an embedder of its own."""
+        """Record the embedder's name in the store. From its first vectors on a store keeps its
+        embedder.
+        """
         embedder = self.index().embedder
         made_by = (self._store.note(EMBEDDER_NOTE), self._store.note(DIMENSIONS_NOTE))
         if made_by != (embedder.name, str(embedder.dimensions)):
@@ -72,7 +74,7 @@ class ItemVectorState(DerivedPart):
         return embedded
 
     def unembedded(self) -> int:
-        """How many items' text is not in the index as it is now."""
+        """Number of items whose current text is not in the index."""
         return len(self.index().outdated("items", self.item_rows()))
 
     def is_indexed(self) -> bool:

@@ -19,8 +19,8 @@ from limner.state.request_view import DerivedPart, RequestView, locked
 from limner.store import Store
 
 _AT_ONCE = 64
-"""Portraits that are embedded and written together; nothing else can be changed while they are
-written.
+"""Portraits that are embedded and written together. No other change is possible during the
+write.
 """
 
 
@@ -50,21 +50,21 @@ class PortraitVectorState(DerivedPart):
         ids = {
             preference_text(one): preference_id(profile.user_id, one) for one in profile.preferences
         }
-        found = index.embedder.kept(list(ids))
-        if sought := [text for text in ids if text not in found]:
+        vectors = index.embedder.kept(list(ids))
+        if sought := [text for text in ids if text not in vectors]:
             stored = index.vectors("preferences", [ids[text] for text in sought])
             read = {text: stored[ids[text]] for text in sought if ids[text] in stored}
             index.embedder.keep(read)
-            found |= read
-        new = [text for text in ids if text not in found]
-        found |= dict(zip(new, index.embedder.passages(new), strict=True))
+            vectors |= read
+        new = [text for text in ids if text not in vectors]
+        vectors |= dict(zip(new, index.embedder.passages(new), strict=True))
         empty = np.empty((0, index.embedder.dimensions), dtype=np.float32)
 
         def of(polarity: str) -> Vectors:
             texts = dict.fromkeys(
                 preference_text(one) for one in profile.preferences if one.polarity == polarity
             )
-            return np.stack([found[text] for text in texts]) if texts else empty
+            return np.stack([vectors[text] for text in texts]) if texts else empty
 
         return Wording(of("like"), of("dislike"))
 
@@ -79,19 +79,19 @@ class PortraitVectorState(DerivedPart):
         """
         self._view.own.embedding_error = None
         key = f"{profile.version}:{last_seq}:{self._vectors.generation()}"
-        kept = self._book.get(profile.user_id, key)
-        if kept is None and self._vectors.away is not None:
+        scores = self._book.get(profile.user_id, key)
+        if scores is None and self._vectors.away is not None:
             return {}
-        if kept is None:
+        if scores is None:
             k = CANDIDATES + len(events)
             try:
                 wording = self.wording(profile)
             except (IndexAwayError, ModelError, FetchError) as error:
                 self._view.own.embedding_error = error
                 return content_candidates(self._vectors.items(), events, k=k)
-            kept = content_candidates(self._vectors.items(), events, wording, k=k)
-            self._book.put(profile.user_id, key, kept)
-        return kept
+            scores = content_candidates(self._vectors.items(), events, wording, k=k)
+            self._book.put(profile.user_id, key, scores)
+        return scores
 
     def embedding_error(self) -> list[Message]:
         """Why this thread's list is made without the portrait's words, as a note; empty where it is
@@ -156,8 +156,8 @@ class PortraitVectorState(DerivedPart):
         return embedded
 
     def _write_vectors(self, index: Index, portraits: Sequence[tuple[Profile, Vectors]]) -> int:
-        """One write for the portraits, and one for their preferences; those that they held no more
-        are forgotten.
+        """Write the portraits at once, then their preferences; vectors of preferences they no
+        longer have are deleted.
         """
         rows = [
             IndexRow(one.user_id, portrait_text(one), {"user_id": one.user_id}, vector)
@@ -203,7 +203,7 @@ class PortraitVectorState(DerivedPart):
 
     @locked
     def forget(self, user_id: str) -> None:
-        """Drop what the index and kept candidates hold of a user."""
+        """Drop a user from the index and from the cached candidates."""
         if self._vectors.is_indexed():
             self._vectors.index().erase(user_id)
         self._book.erase(user_id)

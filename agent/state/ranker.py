@@ -31,7 +31,7 @@ from limner.state.snapshots import CatalogueState
 from limner.store import Store
 
 _KEPT = 32
-"""Answers to which items of the catalogue a request may see that are kept."""
+"""Most cached answers to which items a request may return."""
 
 
 class RankerState(DerivedPart):
@@ -77,8 +77,8 @@ class RankerState(DerivedPart):
     @uses_snapshot
     @locked
     def model(self) -> Model | None:
-        """The same over the catalogue as it is now: items that came since are known by their
-        content.
+        """The trained model over the current catalogue; items added since training are known by
+        their content.
         """
         trained = self.trained()
         if trained is None:
@@ -179,7 +179,7 @@ class RankerState(DerivedPart):
         return catalogue_of(item_ids, world.population, self._vectors.items(), texts)
 
     def unreached(self) -> set[str]:
-        """Items that came after training and are not embedded yet, so that nothing can find
+        """Items added after training that are not embedded yet, so that no channel can find
         them.
         """
         trained = self.trained()

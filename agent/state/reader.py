@@ -1,4 +1,4 @@
-"""What a store holds, as the rooms above the engine read it."""
+"""Reading a store: its users, items, events and portraits, and counts over them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from limner.store import Counts, Store
 
 
 class DataReader:
-    """Users, items, events and portraits of one store, and what is counted over all of them. Plain
+    """Reads users, items, events and portraits of one store, and counts over all of them. Plain
     functions; any number of threads may call them.
     """
 
@@ -44,7 +44,7 @@ class DataReader:
         return self._store.interactions()
 
     def names(self) -> EntityIndex:
-        """What everything in the store is called."""
+        """Names of everything in the store."""
         return self._state.catalogue.names()
 
     def period(self) -> tuple[datetime, datetime] | None:
@@ -52,7 +52,9 @@ class DataReader:
         return self._state.catalogue.period()
 
     def period_text(self) -> str:
-        """From when to when the events are; empty where they have no times."""
+        """First and last day of the events, "2001-01-01 to 2001-12-31"; "" where they have no
+        times.
+        """
         span = self.period()
         return f"{span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}" if span else ""
 
@@ -67,14 +69,14 @@ class DataReader:
         return self._store.require_user(user_id)
 
     def users(self, where: str = "") -> list[User]:
-        """Those whose attributes fit a condition; everyone without one."""
+        """Users whose attributes fit a condition; all users without one."""
         return list(fitting(self._store.users(), where, "users"))
 
     def user_ids(self) -> list[str]:
         return self._store.user_ids()
 
     def known_users(self, among: Collection[str]) -> set[str]:
-        """Those of some words that are users' ids."""
+        """Those of the words that are ids of users."""
         return self._store.known_users(among)
 
     def active_users(self, min_events: int = 1) -> list[tuple[str, int]]:
@@ -143,8 +145,8 @@ class DataReader:
         return self._store.profile_versions(user_id)
 
     def portraits(self, holding: str = "") -> list[Profile]:
-        """The newest portrait of everyone who has one; only those that hold a text, where one is
-        given.
+        """The newest portrait of every user who has one. `holding` limits them to portraits
+        that contain this text.
         """
         return self._store.profiles(holding)
 

@@ -1,4 +1,6 @@
-"""What the parts of a store's derived state share: one lock, and what a request looked up."""
+"""Shared by all parts of a store's derived state: one lock, and the values looked up for a
+request.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,7 +79,9 @@ class Latest(Generic[T]):
         self._held: tuple[str, T] | None = None
 
     def of(self, key: str, make: Callable[[], T]) -> T:
-        """`key` tells what it is made of."""
+        """The cached value for this key, made if it is missing. `key` identifies the data that the
+        value is made from.
+        """
         if self._held is None or self._held[0] != key:
             self._held = (key, make())
         return self._held[1]

@@ -26,14 +26,14 @@ from limner.verify import Lexicon, lexicon_from
 from limner.words import spoken
 
 _DRIFT = 0.01
-"""Share of users, items and events that may come or change before what is counted over all of them
-is counted anew.
+"""Share of users, items and events that may be new before counts over all of them are made
+again.
 """
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Of what something was counted over everyone."""
+    """Version of the data that counts over all events were made from."""
 
     state: State
     table: str
@@ -53,7 +53,9 @@ class Counted:
         return cls(State(0, users, items, events, erased), parts[4])
 
     def holds(self, now: "Counted") -> bool:
-        """Whether it is still true enough: nobody was erased, and little came since."""
+        """Whether counts of this version still serve for `now`: no user was erased, and few rows
+        are new.
+        """
         mine, its = self.state, now.state
         counts = ((mine.users, its.users), (mine.items, its.items), (mine.events, its.events))
         return (mine.erased, self.table) == (its.erased, now.table) and all(
@@ -66,11 +68,11 @@ class CatalogueSnapshot:
     """Everything that stages read about the population."""
 
     stamp: str
-    """Of what it was derived: the store's revision and the signal table."""
+    """Version of the data: the store's revision and the signal table."""
     catalogue: str
-    """Of what the items were read: the same as long as none changes."""
+    """Version of the items; unchanged as long as no item changes."""
     counted: Counted
-    """Of what base rates were counted; they may lag behind by `_DRIFT`."""
+    """Version of the data behind the base rates, which may lag behind by `_DRIFT`."""
     items: Mapping[str, Item]
     scales: Mapping[str, Scale]
     population: Population
@@ -79,12 +81,12 @@ class CatalogueSnapshot:
 
     def facets_of(self, item: Item) -> dict[str, list[str]]:
         """Facet values of an item, read once."""
-        found = self.facets.get(item.item_id)
-        if found is None:
-            found = self.population.facets_of(item)
+        values = self.facets.get(item.item_id)
+        if values is None:
+            values = self.population.facets_of(item)
             if item.item_id in self.items:
-                self.facets[item.item_id] = found
-        return found
+                self.facets[item.item_id] = values
+        return values
 
     def lexicon(self, language: str) -> Lexicon:
         """Titles and facet values of the catalogue as they are looked for in text of a language."""
@@ -96,7 +98,7 @@ class CatalogueSnapshot:
 
 
 class _Saved(Protocol):
-    """What may be kept in a folder."""
+    """Counts that can be saved in a folder."""
 
     def save(self, folder: Path) -> None: ...
 
@@ -144,9 +146,7 @@ class CatalogueState(DerivedPart):
     def _population(
         self, now: Counted, items: Mapping[str, Item], scales: Mapping[str, Scale]
     ) -> tuple[Population, Counted]:
-        """Base rates, and of what they were counted: as they are kept, if that is of now, else
-        counted anew.
-        """
+        """Base rates and their version: the saved ones if recent enough, else counted again."""
         folder = self._store.folder / "population"
         kept = Counted.from_key(self._store.note("population") or "")
         if kept is not None and kept.holds(now) and (found := load_population(folder)) is not None:
@@ -166,7 +166,7 @@ class CatalogueState(DerivedPart):
     @uses_snapshot
     @locked
     def demographics(self) -> Demographics:
-        """What users with the same attributes have had."""
+        """Counts of the items that users with an attribute value have had."""
 
         def count() -> Demographics:
             return count_demographics(self._store.interactions(), self._store.users())
@@ -179,7 +179,7 @@ class CatalogueState(DerivedPart):
     @uses_snapshot
     @locked
     def holders(self) -> Holders:
-        """Who had what."""
+        """Which users had which items."""
 
         def count() -> Holders:
             return holders_of(self._store.interactions())
@@ -192,21 +192,21 @@ class CatalogueState(DerivedPart):
     def _saved(
         self, name: str, stamp: str, load: Callable[[Path], S | None], count: Callable[[], S]
     ) -> S:
-        """As it lies in a folder of the store, if that is of now; else counted, and kept if no
-        other process writes.
+        """Counts from a folder of the store if they are current. Otherwise they are made again, and
+        saved unless another process is writing.
         """
         folder = self._store.folder / name
-        found = load(folder) if self._store.note(name) == stamp else None
-        if found is None:
-            found = count()
+        counts = load(folder) if self._store.note(name) == stamp else None
+        if counts is None:
+            counts = count()
             with suppress(StoreBusyError), self._store.writing():
-                found.save(folder)
+                counts.save(folder)
                 self._store.set_note(name, stamp)
-        return found
+        return counts
 
     @locked
     def census(self) -> Census:
-        """All item events as arrays, kept until the store changes."""
+        """All item events as arrays; cached until the store changes."""
         world = self.snapshot()
 
         def count() -> Census:
@@ -221,7 +221,7 @@ class CatalogueState(DerivedPart):
 
     @locked
     def names(self) -> EntityIndex:
-        """What everything in the store is called, kept until the store changes."""
+        """Names of everything in the store; cached until the store changes."""
         world = self.snapshot()
 
         def gather() -> EntityIndex:
@@ -233,7 +233,7 @@ class CatalogueState(DerivedPart):
 
     @locked
     def period(self) -> tuple[datetime, datetime] | None:
-        """First and last time of all events, None where none has one; kept until the store
+        """First and last time of all events, None where no event has a time; cached until the store
         changes.
         """
         return self._period.of(f"{self._store.revision()}", self._store.period)

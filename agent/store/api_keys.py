@@ -25,7 +25,7 @@ class NewKey(Value):
     key: ApiKey
     """The key, as it can be listed."""
     secret: str
-    """What is sent as `Authorization: Bearer …`."""
+    """The secret to send as `Authorization: Bearer …`."""
 
 
 def create_key(
@@ -63,7 +63,7 @@ def revoke_key(store: Store, key_id: str) -> ApiKey:
 
 
 def live_keys(store: Store) -> list[ApiKey]:
-    """Those that are not revoked."""
+    """The keys that are not revoked."""
     return [key for key in store.api_keys() if key.revoked is None]
 
 
@@ -72,7 +72,9 @@ def hash_of(secret: str) -> str:
 
 
 class KeyRing:
-    """Which key a secret is, kept for a moment, so that a busy client costs one look a second."""
+    """Looks up keys by their secret. Results are cached for a moment, so that a busy client costs
+    one query a second.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
@@ -84,7 +86,7 @@ class KeyRing:
         return seen[1] if seen is not None and self._clock() - seen[0] < _FRESH else None
 
     def look_up(self, secret: str) -> ApiKey | None:
-        """The key, from the store; None where there is none or it was revoked."""
+        """The key of a secret, read from the store; None if it is unknown or revoked."""
         hash_ = hash_of(secret)
         key = self._store.api_key(hash_)
         if key is None or key.revoked is not None:

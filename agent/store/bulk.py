@@ -6,7 +6,7 @@ from typing import cast
 import sqlalchemy as sa
 
 Columns = Mapping[str, Sequence[object]]
-"""Column name to its n values, None where there is none."""
+"""By column name, its n values; None for a missing value."""
 
 
 def insert_columns(connection: sa.Connection, table: sa.Table, columns: Columns) -> None:
@@ -53,7 +53,7 @@ def insert_by_copy(connection: sa.Connection, table: sa.Table, columns: Columns)
 
 
 def _without_nul(values: Sequence[object]) -> list[object]:
-    """As `text_types` stores them."""
+    """Texts without NUL characters, as `text_types` stores them."""
     return [
         value.replace("\x00", "\ufffd") if isinstance(value, str) and "\x00" in value else value
         for value in values

@@ -45,14 +45,14 @@ class BulkLoad:
 
     def _recall(self, hashes: NDArray[np.int64]) -> None:
         """Read which of some ids are stored."""
-        found = {
+        stored = {
             row.id_hash
             for part in parts(hashes.tolist())
             for row in self.connection.execute(
                 sa.select(t.events.c.id_hash).where(t.events.c.id_hash.in_(part))
             )
         }
-        self.seen = np.union1d(self.seen, np.array(sorted(found), dtype=np.int64))
+        self.seen = np.union1d(self.seen, np.array(sorted(stored), dtype=np.int64))
 
     def events(self, c: EventColumns) -> Added:
         if self.few:
@@ -64,34 +64,32 @@ class BulkLoad:
         rows = int(fresh.sum())
         if rows:
             revise(self.connection)
-            named = list(compress(c.item_id, fresh))
-            user_ids = list(compress(c.user_id, fresh))
-            users = self._known(self.users, t.users, "user_id", user_ids)
-            items = self._known(
-                self.items, t.items, "item_id", [one for one in named if one is not None]
-            )
-            insert_columns(
-                self.connection,
-                t.events,
-                {
-                    "id_hash": c.id_hash[fresh].tolist(),
-                    "event_id": [None] * rows
-                    if c.event_id is None
-                    else list(compress(c.event_id, fresh)),
-                    "user_key": [users[one] for one in user_ids],
-                    "item_key": [None if one is None else items[one] for one in named],
-                    "type": list(compress(c.type, fresh)),
-                    "value": _or_none(c.value[fresh], np.isnan(c.value[fresh])),
-                    "time": _or_none(c.time[fresh], c.time[fresh] == NO_TIME),
-                    "text": [one or None for one in compress(c.text, fresh)],
-                    "source": [c.source] * rows,
-                    "context": [one or None for one in compress(c.context, fresh)],
-                },
-            )
+            self._insert(c, fresh, rows)
             # Kept sorted by merging, so that memory stays at eight bytes an event.
             added = np.sort(c.id_hash[fresh])
             self.seen = np.insert(self.seen, np.searchsorted(self.seen, added), added)
         return Added(rows, len(c.id_hash) - rows)
+
+    def _insert(self, c: EventColumns, fresh: NDArray[np.bool_], rows: int) -> None:
+        """Insert the `rows` fresh events of a chunk, with the users and items they name first."""
+        item_ids = list(compress(c.item_id, fresh))
+        user_ids = list(compress(c.user_id, fresh))
+        users = self._known(self.users, t.users, "user_id", user_ids)
+        named = [one for one in item_ids if one is not None]
+        items = self._known(self.items, t.items, "item_id", named)
+        columns: dict[str, list[object]] = {
+            "id_hash": c.id_hash[fresh].tolist(),
+            "event_id": [*compress(c.event_id, fresh)] if c.event_id else [None] * rows,
+            "user_key": [users[one] for one in user_ids],
+            "item_key": [None if one is None else items[one] for one in item_ids],
+            "type": list(compress(c.type, fresh)),
+            "value": _or_none(c.value[fresh], np.isnan(c.value[fresh])),
+            "time": _or_none(c.time[fresh], c.time[fresh] == NO_TIME),
+            "text": [one or None for one in compress(c.text, fresh)],
+            "source": [c.source] * rows,
+            "context": [one or None for one in compress(c.context, fresh)],
+        }
+        insert_columns(self.connection, t.events, columns)
 
     def _known(
         self, keys: dict[str, int], table: sa.Table, column: str, ids: list[str]

@@ -25,23 +25,18 @@ def upsert_changed(
     table: sa.Table,
     column: str,
     rows: Mapping[str, Mapping[str, object]],
-    given: int,
+    sent: int,
 ) -> Added:
+    """Insert the rows whose id (`column`) is new, and update those that differ. `sent`: number of
+    rows as they came, several of which may be about one id.
+    """
     names = [c.name for c in table.columns if c.name != "key"]
-    stored: dict[str, tuple[object, ...]] = {}
-    for part in parts(list(rows)):
-        query = sa.select(table).where(table.c[column].in_(part))
-        stored.update(
-            {
-                row._mapping[column]: tuple(row._mapping[n] for n in names)
-                for row in connection.execute(query)
-            }
-        )
+    stored = _stored(connection, table, column, list(rows), names)
     new = [row for one, row in rows.items() if one not in stored]
     changed = [
         {"_id": one, **row}
         for one, row in rows.items()
-        if one in stored and stored[one] != tuple(row[n] for n in names)
+        if one in stored and stored[one] != [row[n] for n in names]
     ]
     if new:
         insert_columns(connection, table, {name: [row[name] for row in new] for name in new[0]})
@@ -51,7 +46,18 @@ def upsert_changed(
     kept = len(new) + len(changed)
     if kept:
         revise(connection, f"{table.name} changed", kept)
-    return Added(kept, given - kept)
+    return Added(kept, sent - kept)
+
+
+def _stored(
+    connection: sa.Connection, table: sa.Table, column: str, ids: list[str], names: list[str]
+) -> dict[str, list[object]]:
+    """By id (`column`), the stored values of the named columns."""
+    stored: dict[str, list[object]] = {}
+    for part in parts(ids):
+        rows = connection.execute(sa.select(table).where(table.c[column].in_(part))).mappings()
+        stored |= {row[column]: [row[n] for n in names] for row in rows}
+    return stored
 
 
 def revise(connection: sa.Connection, counter: str = "", by: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""What goes into the store in bulk, and what comes back."""
+"""Column-wise values for loading into the store in bulk, and for reading back."""
 
 import hashlib
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class State:
-    """How far a store has come; equal states hold the same users, items and events."""
+    """Counters of a store's contents. Equal states hold the same users, items and events."""
 
     revision: int
     """Counts up whenever events, items or users change."""

@@ -26,9 +26,9 @@ class Database:
     """The connections, locks and notes of one store."""
 
     id: str
-    """32 hex digits, kept in the database."""
+    """The store's id, 32 hex digits, kept in the database."""
     folder: Path
-    """Where the store's files lie, no other store's."""
+    """Folder for the files of this store alone."""
 
     def __init__(
         self,
@@ -146,8 +146,8 @@ class Database:
             failed.pop_all()
 
     def is_loaded_elsewhere(self) -> bool:
-        """Whether another process is in the middle of a bulk load, so that nothing can be added
-        before its end.
+        """Whether another process is in the middle of a bulk load. Nothing can be added until it
+        ends.
         """
         if self._load is not None:
             return False
@@ -195,7 +195,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """What is stored; inside a bulk load, what it has added too."""
+        """A connection for reading; inside a bulk load it sees the rows added so far."""
         if self._load is not None:
             yield self._load.connection
             return

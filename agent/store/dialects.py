@@ -1,4 +1,4 @@
-"""What SQLite and PostgreSQL do differently: how they are opened, written to, and fail."""
+"""Differences between SQLite and PostgreSQL: how they are opened, written to, and fail."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,7 +62,9 @@ def _tune_sqlite(connection: object, _: object) -> None:
 
 
 def make_reader(engine: sa.Engine) -> sa.Engine:
-    """The same database; on PostgreSQL all that one transaction reads is of one moment."""
+    """The engine for reading from a database. On PostgreSQL everything that one transaction reads
+    is of one moment.
+    """
     if engine.dialect.name == "postgresql":
         return engine.execution_options(isolation_level="REPEATABLE READ")
     return engine
@@ -122,7 +124,7 @@ _POSTGRES_FAILURES: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = 
     (("40001", "40P01", "55P03"), StoreBusyError, "store.rows_changed"),
     (("08", "28", "3D", "57P"), StoreError, "store.unreachable"),
 )
-"""By the beginning of an SQLSTATE (PostgreSQL manual, appendix A)."""
+"""Errors by the beginning of their SQLSTATE (PostgreSQL manual, appendix A)."""
 
 
 def translated(error: sa.exc.DatabaseError) -> StoreError:

@@ -14,7 +14,7 @@ from limner.store.database import Database
 
 
 class EntityStore(Database):
-    """What is known of users and items, as it came last."""
+    """Users and items of a store, each in its newest form."""
 
     def add_items(self, items: Sequence[Item]) -> Added:
         """Insert or replace; a row that says what is stored already is merged. The last of equal
@@ -54,7 +54,7 @@ class EntityStore(Database):
             return list(connection.scalars(sa.select(t.users.c.user_id).order_by(t.users.c.key)))
 
     def known_users(self, among: Collection[str]) -> set[str]:
-        """Those of some ids that are users'."""
+        """Those of the ids that belong to users."""
         u = t.users.c.user_id
         with self.reading() as connection:
             return {

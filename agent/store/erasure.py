@@ -56,10 +56,12 @@ class ErasingStore(Database):
             revise(connection)
             o = t.outcomes.c
             shown = str(event.context.get("recommendation_id", ""))
-            told = (
+            outcome = (
                 (o.recommendation_id == shown)
                 & (o.item_id == event.item_id)
                 & (o.user_id == event.user_id)
             )
-            connection.execute(sa.delete(t.outcomes).where(told & o.type.in_((event.type, "hide"))))
+            connection.execute(
+                sa.delete(t.outcomes).where(outcome & o.type.in_((event.type, "hide")))
+            )
             connection.execute(sa.delete(t.wordings).where(t.wordings.c.user_id == event.user_id))

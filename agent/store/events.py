@@ -51,7 +51,7 @@ class EventStore(Database):
             }
 
     def first_source(self) -> str:
-        """The source of the first event; empty where there is none."""
+        """The source of the first event; "" in a store without events."""
         with self.reading() as connection:
             found = connection.scalar(
                 sa.select(t.events.c.source).order_by(t.events.c.seq).limit(1)
@@ -78,7 +78,7 @@ class EventStore(Database):
 
     def events_by_id(self, ids: Sequence[str]) -> list[Event]:
         with self.reading() as connection:
-            found = [
+            events = [
                 event_of(row)
                 for part in parts(ids)
                 for row in connection.execute(
@@ -86,17 +86,17 @@ class EventStore(Database):
                 )
             ]
         wanted = set(ids)
-        return [event for event in found if event.event_id in wanted]
+        return [event for event in events if event.event_id in wanted]
 
     def events_by_seq(self, seqs: Sequence[int]) -> list[Event]:
         """The events of those numbers that are there, in order of number."""
         with self.reading() as connection:
-            found = [
+            events = [
                 event_of(row)
                 for part in parts(list(seqs))
                 for row in connection.execute(EVENT_QUERY.where(t.events.c.seq.in_(part)))
             ]
-        return sorted(found, key=lambda one: one.seq)
+        return sorted(events, key=lambda one: one.seq)
 
     def period(self) -> tuple[datetime, datetime] | None:
         """First and last time of all events; None where none has one."""
@@ -127,13 +127,13 @@ class EventStore(Database):
             .where(t.events.c.text.is_not(None))
             .order_by(t.events.c.seq)
         )
-        found: dict[str, list[str]] = {}
+        by_item: dict[str, list[str]] = {}
         with self.reading() as connection:
             for row in connection.execute(query, execution_options={"yield_per": 10_000}):
-                texts = found.setdefault(row.item_id, [])
+                texts = by_item.setdefault(row.item_id, [])
                 if len(texts) < per_item:
                     texts.append(row.text)
-        return found
+        return by_item
 
     def active_users(self, min_events: int = 1) -> list[tuple[str, int]]:
         """(user id, events), most first, then by id."""

@@ -26,7 +26,7 @@ class _Codes:
 
 
 def read_interactions(connection: sa.Connection) -> Interactions:
-    """As columns sorted by (user, time, seq)."""
+    """All events with an item as columns, sorted by (user, time, seq)."""
     e = t.events.c
     query = sa.select(e.user_key, e.item_key, e.type, e.source, e.value, e.time, e.seq).where(
         e.item_key.is_not(None)
@@ -67,7 +67,7 @@ def read_interactions(connection: sa.Connection) -> Interactions:
 
 
 def _joined(chunks: Sequence[Sequence[Column]], columns: int) -> list[Column]:
-    """Each column of all chunks, one after the other."""
+    """Columns of several chunks, joined end to end."""
     if not chunks:
         return [np.empty(0)] * columns
     return [np.concatenate(column) for column in zip(*chunks, strict=True)]

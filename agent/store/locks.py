@@ -84,7 +84,7 @@ class AdvisoryLockHandle:
             connection.close()
 
     def remove(self) -> None:
-        """Nothing to do: the database forgets it."""
+        """Does nothing: the database drops its locks itself."""
 
 
 class ProcessLock:

@@ -1,4 +1,4 @@
-"""What models answered, and what each call cost."""
+"""Cached answers of models, and the ledger with the cost of each call."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,7 @@ class ModelCallStore(Database):
             )
 
     def ledger_since(self, row: int) -> Iterator[tuple[int, LedgerRow]]:
-        """Rows above a row's number, each with its own."""
+        """(number, row) of the ledger rows after the row with number `row`, in order."""
         query = (
             sa.select(t.ledger.c.row, t.ledger.c.body)
             .where(t.ledger.c.row > row)

@@ -1,4 +1,4 @@
-"""What is stored, page by page, in the order in which it came."""
+"""Users, items and events page by page, in the order they were stored."""
 
 import json
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class StorePages:
     def events(
         self, after: int, limit: int, user_id: str | None = None, item_id: str | None = None
     ) -> StorePage[Event]:
-        """Of a user or an item alone, where one is named."""
+        """A page of events: of all, or of one user, one item or both."""
         query = EVENT_QUERY
         if user_id is not None:
             query = query.where(t.users.c.user_id == user_id)

@@ -1,4 +1,4 @@
-"""Portraits by version, and which of them wait to be embedded."""
+"""Portraits by version, and the queue of those to embed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -73,8 +73,8 @@ class PortraitStore(Database):
             return [Profile.model_validate_json(body) for body in bodies]
 
     def profiles(self, holding: str = "") -> list[Profile]:
-        """Everyone's newest portrait, by user id; only those that hold a text somewhere, where one
-        is given.
+        """The newest portrait of every user, by user id. `holding` limits them to portraits that
+        contain this text.
         """
         p = t.profiles.c
         newest = (
@@ -109,7 +109,7 @@ class PortraitStore(Database):
             )
 
     def count_unembedded(self) -> int:
-        """How many portraits wait to be embedded."""
+        """Number of portraits in the queue to be embedded."""
         with self.reading() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(t.unembedded)) or 0
 
@@ -123,7 +123,9 @@ class PortraitStore(Database):
             return {row.user_id: row.version for row in rows}
 
     def set_embedded(self, versions: Mapping[str, int]) -> None:
-        """These portraits wait no more; newer ones of the same users do."""
+        """Take these versions of portraits off the queue to be embedded; newer versions
+        stay in it.
+        """
         w = t.unembedded.c
         if versions:
             done = sa.delete(t.unembedded).where(

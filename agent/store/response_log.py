@@ -1,5 +1,5 @@
-"""What is kept of answers, beside whichever process writes: lists that were shown and what came of
-them, reasons in a model's words, conversations.
+"""Stored answers: lists that were shown and their outcomes, reasons in a model's words, and
+conversations. Any process may add to them.
 """
 
 import secrets
@@ -15,11 +15,11 @@ from limner.store.database import Database
 from limner.store.dialects import insert_new, upsert
 
 LISTS_DAYS = 90
-"""Days for which a list that was shown is kept."""
+"""Days after which a shown list is deleted."""
 CONVERSATIONS = 1000
-"""Conversations that are kept; those that were quiet for longest go."""
+"""Most conversations in the store; the longest unused are deleted first."""
 _SWEEP = 500
-"""Of so many lists one has the old ones swept out."""
+"""Old lists are deleted about once in this many new ones."""
 
 
 class ResponseLog:
@@ -58,19 +58,19 @@ class ResponseLog:
             return [ShownList.model_validate_json(body) for body in connection.scalars(query)]
 
     def listed(self) -> Counter[tuple[str, int]]:
-        """By channel and model version, how many places of kept lists it led."""
-        found: Counter[tuple[str, int]] = Counter()
+        """Number of listed items that each channel scored highest, by (channel, model version)."""
+        places: Counter[tuple[str, int]] = Counter()
         with self._store.reading() as connection:
             bodies = sa.select(t.shown.c.body)
             for body in connection.scalars(bodies, execution_options={"yield_per": 1000}):
                 shown = ShownList.model_validate_json(body)
-                found.update((channel, shown.model_version) for channel in shown.channels)
-        return found
+                places.update((channel, shown.model_version) for channel in shown.channels)
+        return places
 
     # ------------------------------------------------------------ what came of them
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> int:
-        """How many of them are new."""
+        """Add outcomes; the number of those that were not stored already."""
         with self._store.adding() as connection:
             return sum(
                 insert_new(connection, t.outcomes, outcome.model_dump())
@@ -78,7 +78,7 @@ class ResponseLog:
             )
 
     def outcomes(self) -> dict[tuple[str, int], Counter[str]]:
-        """By channel and model version, outcomes of each type."""
+        """Outcomes counted by type, by (channel, model version)."""
         o = t.outcomes.c
         query = sa.select(o.channel, o.model_version, o.type, sa.func.count().label("n"))
         found: dict[tuple[str, int], Counter[str]] = {}
@@ -90,7 +90,9 @@ class ResponseLog:
     # ------------------------------------------------------------ wording
 
     def wordings(self, user_id: str, stamps: Mapping[str, str]) -> dict[str, Reason]:
-        """Reasons of a user by item id, of those items whose stored stamp is the one given."""
+        """Stored reasons of a user by item id. Only items whose stored stamp equals the given one
+        are included.
+        """
         w = t.wordings.c
         query = sa.select(w.item_id, w.stamp, w.body).where(
             w.user_id == user_id, w.item_id.in_(list(stamps))
@@ -103,7 +105,7 @@ class ResponseLog:
             }
 
     def save_wordings(self, user_id: str, reasons: Mapping[str, tuple[str, Reason]]) -> None:
-        """By item id stamp and reason, in the place of older ones."""
+        """Store reasons by item id, each with its stamp; older ones are replaced."""
         if not reasons:
             return
         rows = [
@@ -122,7 +124,7 @@ class ResponseLog:
     # ------------------------------------------------------------ conversations
 
     def conversation(self, conversation_id: str) -> str | None:
-        """As it was saved."""
+        """The saved JSON of a conversation; None for an unknown id."""
         c = t.conversations.c
         with self._store.reading() as connection:
             found: str | None = connection.scalar(

@@ -15,9 +15,9 @@ from limner.core.errors import StoreError
 from limner.store import tables as t
 
 BASELINE = "0001"
-"""Of stores that kept no revision."""
+"""Revision of stores that recorded none."""
 HEAD = "0002"
-"""Of `tables`: the newest file in `migrations/versions`."""
+"""Revision that `tables` describes: the newest file in `migrations/versions`."""
 STORE_ID = "store id"
 """The note that holds a store's id."""
 
@@ -29,7 +29,9 @@ _OPENING = sa.select(_alembic_version.c.version_num, _STORE_ID.label("store_id")
 
 
 def current_id(engine: sa.Engine) -> str | None:
-    """The id of a store whose schema is today's; None of any other, and where there is none."""
+    """The id of a store with the current schema. None for an older schema, and where there is no
+    store.
+    """
     try:
         with engine.connect() as connection:
             row = connection.execute(_OPENING).first()

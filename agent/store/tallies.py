@@ -1,4 +1,4 @@
-"""How much a store holds, and how far it has come."""
+"""Counts of a store's contents, and its state."""
 
 import sqlalchemy as sa
 
@@ -47,7 +47,7 @@ class StoreTallies(Database):
         return int(self.note("revision") or 0)
 
     def state(self) -> State:
-        """How far the store has come."""
+        """The counters of the store's contents."""
         with self.reading() as connection:
             counted = {row.name: int(row.text) for row in connection.execute(_COUNTERS)}
             events = connection.scalar(_NEWEST) or 0
@@ -60,8 +60,8 @@ class StoreTallies(Database):
         )
 
     def newest(self, user_id: str) -> tuple[int, int] | None:
-        """(a number that is another whenever an event of a user came or went, version of their
-        newest portrait), each 0 where there is none; None for nobody.
+        """(a number that changes whenever an event of the user is added or erased, version of their
+        newest portrait); 0 for none of either. None for an unknown user.
         """
         with self.reading() as connection:
             row = connection.execute(_NEWEST_OF, {"one": user_id}).first()

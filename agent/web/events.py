@@ -14,7 +14,7 @@ from limner.state.snapshots import CatalogueSnapshot
 from limner.web.words import Words
 
 Tone = Literal["good", "bad", "plain"]
-"""What an event says of taste."""
+"""Taste of an event: positive, negative or neither."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Seen:
     """One event, in words."""
 
     key: str
-    """What marks it on the page."""
+    """Identifier of the event on the page."""
     day: str
     moment: str
-    """ISO 8601, for programs; empty where it has none."""
+    """Time in ISO 8601, for programs; empty for an event without a time."""
     type: str
     title: str
     value: str
@@ -57,16 +57,16 @@ class EventReader:
         return "good" if signal >= NEUTRAL else "bad" if signal <= -NEUTRAL else "plain"
 
     def of(self, event_ids: Iterable[str]) -> list[Seen]:
-        """Those of some ids that are this user's, in their order."""
+        """The events with these ids, in this order; ids of other users' events are left out."""
         return [self.seen(self._by_id[one]) for one in event_ids if one in self._by_id]
 
     def keys(self, event_ids: Iterable[str]) -> str:
-        """The marks of the same, for the page's script."""
+        """Identifiers of the events with these ids, separated by spaces, for the page's script."""
         return " ".join(f"e{self._by_id[one].seq}" for one in event_ids if one in self._by_id)
 
 
 def title_of(item_id: str | None, items: Mapping[str, Item]) -> str:
-    """What an item is called; its id where it has no title, nothing where there is no item."""
+    """The title of an item; its id where it has no title, "" for None."""
     if item_id is None:
         return ""
     item = items.get(item_id)

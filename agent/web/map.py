@@ -92,7 +92,7 @@ def _project(
     vectors: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]",
     portraits: Sequence[Profile],
 ) -> _Drawn:
-    """By principal components, a sample where there are many."""
+    """Project vectors by principal components, fitted on a sample where there are many."""
     from sklearn.decomposition import PCA
 
     if len(ids) < FEWEST or len(np.unique(vectors, axis=0)) < FEWEST:

@@ -61,14 +61,19 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     ring, talks = KeyRing(engine.store), ConversationLog(engine)
 
     async def show_person(
-        request: Request, user_id: str, wanted: PersonQuery, said: StatusLine | None = None
+        request: Request, user_id: str, wanted: PersonQuery, status: StatusLine | None = None
     ) -> HTMLResponse:
         words = renderer.language(request)
         page = await pool.run(lambda: person(engine, user_id, wanted, words))
         # A part that htmx asked for; a form sent without it gets the whole page.
         template = "person.html" if request.headers.get("hx-request") else "user.html"
         return renderer.page(
-            request, template, person=page, said=said, size=(COLUMN_WIDTH, COLUMN_HEIGHT), most=MOST
+            request,
+            template,
+            person=page,
+            said=status,
+            size=(COLUMN_WIDTH, COLUMN_HEIGHT),
+            most=MOST,
         )
 
     # ------------------------------------------------------------ looking
@@ -142,7 +147,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
         given: Annotated[str, Form(max_length=32)] = "",
     ) -> Response:
-        told = FeedbackItem(item_id=item_id, type=type)
+        thumb = FeedbackItem(item_id=item_id, type=type)
         before = (
             [FeedbackItem(item_id=item_id, type="withdraw")] if given and type != "withdraw" else []
         )
@@ -151,7 +156,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
             # A thumb that was given is of the list that showed its item, if that is still kept.
             of = engine.feedback.shown(given or recommendation_id)
             shown = of.recommendation_id if of is not None and type != "withdraw" else None
-            engine.feedback.hear(user_id, Feedback(recommendation_id=shown, items=[*before, told]))
+            engine.feedback.hear(user_id, Feedback(recommendation_id=shown, items=[*before, thumb]))
 
         await pool.call(hear)
         if not request.headers.get("hx-request"):

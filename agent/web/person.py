@@ -52,7 +52,7 @@ class EventPage:
     events: Sequence[Seen]
     total: int
     page: int
-    """From 1."""
+    """Number of the page, from 1."""
     pages: int
 
 
@@ -70,12 +70,12 @@ class PersonPage:
     history: EventPage
     span: tuple[str, str] | None
     facets: Sequence[tuple[str, str]]
-    """That a preference may be stated of: as the data has them, and in words."""
+    """Facets for a stated preference, each with its name in the data and in words."""
 
 
 @dataclass(frozen=True)
 class PersonQuery:
-    """What of a user's page is asked for."""
+    """Options of a user's page."""
 
     n: int = USUAL
     page: int = 1

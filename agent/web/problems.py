@@ -27,15 +27,15 @@ class ProblemPages:
         ):
             await self.app(scope, receive, send)
             return
-        held: list[Message] = []
+        start: list[Message] = []
 
         async def pass_on(message: Message) -> None:
             if message["type"] == "http.response.start" and _PROBLEM in message["headers"]:
-                held.append(message)
-            elif held and message["type"] == "http.response.body":
-                held.append(message)
+                start.append(message)
+            elif start and message["type"] == "http.response.body":
+                start.append(message)
                 if not message.get("more_body", False):
-                    await self._answer(scope, receive, send, held)
+                    await self._answer(scope, receive, send, start)
             else:
                 await send(message)
 

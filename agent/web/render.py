@@ -38,7 +38,7 @@ class Static:
 
 @dataclass(frozen=True)
 class At:
-    """What every template knows of its request."""
+    """Request data that every template may use."""
 
     path: str
     lang: str

@@ -164,15 +164,15 @@ def parts(reason: Reason, profile: Profile, reader: EventReader, lang: str = "")
         "|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE
     )
     pieces: list[Part] = []
-    at = 0
+    end = 0
     for match in pattern.finditer(reason.text):
-        if match.start() > at:
-            pieces.append(Part(reason.text[at : match.start()]))
+        if match.start() > end:
+            pieces.append(Part(reason.text[end : match.start()]))
         pieces.append(Part(match[0], forms[match[0].casefold()]))
-        at = match.end()
+        end = match.end()
     if not pieces:
         return [Part(reason.text, marks)]
-    return [*pieces, Part(reason.text[at:])] if at < len(reason.text) else pieces
+    return [*pieces, Part(reason.text[end:])] if end < len(reason.text) else pieces
 
 
 def _forms(

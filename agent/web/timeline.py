@@ -14,7 +14,7 @@ from limner.web.events import EventReader, Tone
 from limner.web.words import Words
 
 VALUES = 7
-"""Values with a colour of their own; the others are one."""
+"""Most values with a colour of their own; all others share one."""
 _FACETS = 6
 _PERIODS = 16
 """Columns at most."""
@@ -122,8 +122,8 @@ def _periods(times: Sequence[datetime | None], words: Words) -> list[tuple[str, 
     if len(known) == len(times):
         for label_of in _UNITS.values():
             periods: dict[str, list[int]] = {}
-            for at, time in enumerate(known):
-                periods.setdefault(label_of(time), []).append(at)
+            for event, time in enumerate(known):
+                periods.setdefault(label_of(time), []).append(event)
             if 3 <= len(periods) <= _PERIODS:
                 return list(periods.items())
     parts = min(_PARTS, len(times))
@@ -161,7 +161,7 @@ def _columns(
     """values_of_event: one entry an event; values: those of the legend, "" for all others."""
     step = WIDTH / max(len(periods), 1)
     columns = []
-    for at, (label, positions) in enumerate(periods):
+    for column, (label, positions) in enumerate(periods):
         counts: Counter[str] = Counter()
         for position in positions:
             for value in values_of_event[position]:
@@ -172,7 +172,7 @@ def _columns(
             TimelineColumn(
                 label,
                 len(positions),
-                round(step * (at + _GAP / 2), 1),
+                round(step * (column + _GAP / 2), 1),
                 round(step * (1 - _GAP), 1),
                 _blocks(shares, legend, label),
                 [f"{share:.0%}" for share in shares],

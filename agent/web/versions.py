@@ -25,7 +25,7 @@ class VersionRow:
     before_percent: int | None
     after_percent: int | None
     change: str
-    """One of CHANGES."""
+    """Kind of the change; one of CHANGES."""
 
 
 @dataclass(frozen=True)

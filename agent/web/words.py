@@ -1,4 +1,4 @@
-"""What the page says, in every language that it speaks: `words.yaml` beside this file."""
+"""The texts of the page in every language, from `words.yaml` beside this file."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from limner.words import spoken
 from limner.words.templates import spoken_value
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
-"""By code, each in its own words."""
+"""Languages by code, each named in itself."""
 _DECADE = re.compile(r"(?:1[5-9]|20)\d0s")
 Form = str | Mapping[str, str]
 """A format string, or two: `one`, where its `n` is 1, and `other`."""
@@ -75,7 +75,7 @@ class Words:
 
 
 def read_words() -> Mapping[str, Words]:
-    """By language code. Raises SettingsError where a key lacks a language."""
+    """The texts by language code. Raises SettingsError where a key lacks a language."""
     text = resources.files("limner.web").joinpath("words.yaml").read_text(encoding="utf-8")
     forms_by_key: dict[str, dict[str, Form]] = yaml.safe_load(text)
     for key, forms in forms_by_key.items():

@@ -102,7 +102,7 @@ class Templates(Data):
     """For likes with few events: gives counts, no shares."""
     like_one: str
     like_looked: str
-    """This and the next two are for items that were looked at and not chosen."""
+    """`like_looked`, and the two that follow, are for items that were looked at and not chosen."""
     like_few_looked: str
     like_one_looked: str
     dislike: Forms
@@ -115,12 +115,12 @@ class Templates(Data):
 
 class SensitiveWords(Data):
     person: str = ""
-    """Said of a person."""
+    """Forms for a statement about a person."""
     topic: str = ""
 
 
 class LanguageFile(Data):
-    """One file; `limner.words.language.Language` is what is made of it."""
+    """One language's YAML file. `limner.words.language.Language` is made from it."""
 
     code: str
     name: str

@@ -51,13 +51,13 @@ def inflect(entry: str, kind: str, code: str, irregular: Irregular) -> Iterable[
     if kind == "hada":
         return [entry, *(entry + ending for ending in _HADA.split())]
     words = entry.split(" ")
-    at = 0 if kind == "verbs" else len(words) - 1
-    head = words[at]
+    place = 0 if kind == "verbs" else len(words) - 1
+    head = words[place]
     forms = list({"verbs": _verb, "nouns": _noun, "adjectives": _adjective}[kind](head, code))
     if head in irregular:
         # English irregular verbs are listed whole; elsewhere the list adds to the regular forms.
         forms = [head, *irregular[head], *([] if code == "en" else forms)]
-    return [" ".join([*words[:at], form, *words[at + 1 :]]) for form in forms]
+    return [" ".join([*words[:place], form, *words[place + 1 :]]) for form in forms]
 
 
 def _verb(word: str, code: str) -> Iterable[str]:

@@ -81,7 +81,7 @@ def portraits(users: int) -> RequestMix:
 
 @dataclass(frozen=True)
 class RequestFigures:
-    """What one kind of request did."""
+    """Measurements of one kind of request."""
 
     asked: str
     """Name of the kind."""

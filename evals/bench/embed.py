@@ -53,7 +53,7 @@ Work = Callable[[int], None]
 
 @dataclass(frozen=True)
 class EmbedderFigures:
-    """What one embedder did; seconds are wall clock, loading left out."""
+    """Measurements of one embedder; seconds are wall clock, without loading."""
 
     embedder: str
     texts: int
@@ -61,10 +61,10 @@ class EmbedderFigures:
     seconds: float
     texts_per_second: float
     beside: str
-    """What it is compared with, in the same run."""
+    """The reference it is compared with, in the same run."""
     beside_seconds: float
     ratio: float
-    """Seconds over the other's seconds."""
+    """Seconds, as a multiple of the reference's."""
 
 
 def reports(texts: int = TEXTS) -> Iterator[Report]:

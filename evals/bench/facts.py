@@ -23,7 +23,7 @@ USERS, EVENTS, ITEMS, GENRES = 1_000, 106_000, 1_682, 19
 
 @dataclass(frozen=True)
 class FactsFigures:
-    """What one run measured; seconds are wall clock."""
+    """Measurements of one run; seconds are wall clock."""
 
     users: int
     events: int
@@ -129,8 +129,8 @@ def make(
     user = np.sort((users * random.random(events) ** 1.5).astype(np.int32))
     item = (ITEMS * random.random(events) ** 2).astype(np.int32)
     has = np.zeros((ITEMS, GENRES), dtype=bool)
-    for at, genres_of_item in enumerate(of_item):
-        has[at, genres_of_item] = True
+    for row, genres_of_item in enumerate(of_item):
+        has[row, genres_of_item] = True
     liked = has[item, (user % GENRES)]
     value = np.clip(np.round(random.normal(3.3, 1.0, events) + liked), 1, 5)
     clock = np.sort(random.integers(0, 200 * 86_400_000, events))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 
 SEED = 7
-"""Of everything that a benchmark makes up."""
+"""Seed of all made data."""
 FILM_GENRES = (
     "Action",
     "Adventure",

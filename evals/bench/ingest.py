@@ -19,8 +19,8 @@ _BLOCK = 200_000
 
 @dataclass(frozen=True)
 class IngestFigures:
-    """What one run measured; seconds are wall clock, memory is the peak resident set of the process
-    in MiB.
+    """Measurements of one run; seconds are wall clock, memory is the peak resident set of the
+    process in MiB.
     """
 
     rows: int

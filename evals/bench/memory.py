@@ -19,7 +19,7 @@ _SECONDS = 10
 @dataclass(frozen=True)
 class MemoryFigures:
     requests: int
-    """So far."""
+    """Number of requests so far."""
     memory_mb: float
     """Resident memory of the server's processes."""
 

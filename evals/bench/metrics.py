@@ -44,7 +44,7 @@ class BenchLists:
 
 @dataclass(frozen=True)
 class MetricsFigures:
-    """What one run measured; seconds are wall clock."""
+    """Measurements of one run; seconds are wall clock."""
 
     users: int
     depth: int

@@ -63,16 +63,16 @@ class MadeShop:
 
 @dataclass(frozen=True)
 class RankFigures:
-    """What one shop measured."""
+    """Measurements of one shop."""
 
     items: int
     users: int
     events: int
     training_seconds: float
     peak_mib: float
-    """Of the whole process, the made shop included."""
+    """Peak memory of the whole process, with the made shop, in MiB."""
     limner_ms: float
-    """Median of one user's recommendations, CPU time, as all below."""
+    """Median milliseconds of one user's recommendations. All times of this class are CPU time."""
     limner_p95_ms: float
     others_ms: dict[str, float]
     """Median by library and method."""

@@ -39,7 +39,7 @@ from limner.core.metrics import Bools, Floats, Ints, Style, defined, ndcg, ratio
 STYLES: tuple[Style, ...] = get_args(Style)
 
 _TABLE_BYTES = 1 << 21
-"""Of the lookup table in `hit_matrix`: about what a core's own cache holds."""
+"""Size of the lookup table in `hit_matrix`: about a core's own cache."""
 
 
 def style_of(name: str) -> Style:

@@ -16,7 +16,7 @@ from limner.core.metrics import Bools, Floats, Ints, Labels, ratio
 Distance = Literal["cosine", "hamming"]
 
 _CELLS = 1 << 22
-"""How many numbers of an intermediate matrix are held at once."""
+"""Most numbers of an intermediate matrix in memory at once."""
 
 
 def coverage(lists: Ints, n_items: int, k: int | None = None) -> float:
@@ -177,12 +177,12 @@ def _list_sums(
     table = np.concatenate(
         [np.where(known[:, None], vectors, 0.0), np.zeros((1, vectors.shape[1]))]
     )
-    there = np.append(known, False)
+    is_listed = np.append(known, False)
     step = max(1, _CELLS // max(1, lists.shape[1] * table.shape[1]))
     for begin in range(0, len(lists), step):
         rows = slice(begin, min(begin + step, len(lists)))
         yield (
             rows,
             table[lists[rows]].sum(axis=1),
-            np.count_nonzero(there[lists[rows]], axis=1).astype(np.int64),
+            np.count_nonzero(is_listed[lists[rows]], axis=1).astype(np.int64),
         )

@@ -58,7 +58,7 @@ def auc(scores: Floats, indptr: Ints, indices: Ints) -> Floats:
 
 
 def rank_auc(ranks: Floats, candidates: Ints) -> Floats:
-    """[users] the same for one relevant item, from its 0-based midrank among [users] candidates,
+    """[users] AUC for a single relevant item, from its 0-based midrank among [users] candidates,
     itself included.
     """
     others = candidates - 1.0

@@ -22,8 +22,8 @@ def cost_of(rows: Sequence[LedgerRow], cases: Sequence[Case]) -> Cost:
         return round(value / n, 6) if n else None
 
     llm: dict[str, int] = {"ran": 0, "fell back": 0, "skipped": 0}
-    for one in done:
-        llm[_RAN.get(one.source, "skipped")] += 1
+    for row in done:
+        llm[_RAN.get(row.source, "skipped")] += 1
     return Cost(
         total=total,
         purposes={

@@ -16,7 +16,7 @@ from limner.llm.prompts import load_prompt
 
 
 class Verdict(BaseModel):
-    """What the judge answers."""
+    """The judge's answer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

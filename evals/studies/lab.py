@@ -8,6 +8,7 @@ own first hidden event.
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,7 +63,7 @@ class Lab:
     _events: dict[str, list[Event]] = field(default_factory=dict)
 
     def events(self, user_id: str) -> list[Event]:
-        """Of the training."""
+        """Events of the training part."""
         if user_id not in self._events:
             self._events[user_id] = self.engine.store.events(user_id)
         return self._events[user_id]
@@ -91,7 +92,7 @@ class Lab:
     def subject(
         self, user_id: str, model: "ModelHandle", events: Sequence[Event] | None = None
     ) -> Subject:
-        """A user as a portrait would be painted of them, of these events where given."""
+        """The subject of a user's portrait, from all training events or from the given ones."""
         return self.engine.portraits.subject(
             user_id, model, self.events(user_id) if events is None else events
         )
@@ -199,12 +200,14 @@ def _fill(store: Store, source: Store, cut: Split, x: Interactions, *, neutral: 
     store.add_users(source.users())
     for scale in source.scales().values():
         store.set_scale(scale)
-    kept = frozenset(cut.train.seq.tolist())
+    training = frozenset(cut.train.seq.tolist())
     first = _first_hidden(cut, x)
     with store.loading():
         for user_id in source.user_ids():
             events = [
-                one for one in source.events(user_id) if _is_known(one, kept, first.get(user_id))
+                one
+                for one in source.events(user_id)
+                if _is_known(one, training, first.get(user_id))
             ]
             for named in sorted({one.source for one in events}):
                 store.add_events(_columns([one for one in events if one.source == named], named))
@@ -306,24 +309,21 @@ def _groups(store: Store, users: Sequence[str]) -> dict[str, dict[str, str]]:
 def _grouped(values: Mapping[str, str | float]) -> dict[str, str]:
     """The group of each user, small ones left out; empty where the values tell everyone apart."""
     if len(set(values.values())) > _GROUP_VALUES:
-        numbers = {user: value for user, value in values.items() if isinstance(value, float)}
-        if len(numbers) < len(values):
-            return {}
-        low, high = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
-        named = {
-            user: f"below {low:g}"
-            if value < low
-            else f"above {high:g}"
-            if value > high
-            else f"{low:g} to {high:g}"
-            for user, value in numbers.items()
-        }
+        named = _thirds(values)
     else:
         named = {
             user: f"{value:g}" if isinstance(value, float) else value
             for user, value in values.items()
         }
-    sizes = {
-        group: sum(value == group for value in named.values()) for group in set(named.values())
-    }
+    sizes = Counter(named.values())
     return {user: group for user, group in named.items() if sizes[group] >= _SMALL_GROUP}
+
+
+def _thirds(values: Mapping[str, str | float]) -> dict[str, str]:
+    """The third of the users that each belongs to; empty where not all values are numbers."""
+    numbers = {user: value for user, value in values.items() if isinstance(value, float)}
+    if len(numbers) < len(values):
+        return {}
+    low, high = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
+    names = (f"below {low:g}", f"{low:g} to {high:g}", f"above {high:g}")
+    return {user: names[int(value >= low) + int(value > high)] for user, value in numbers.items()}

@@ -175,7 +175,7 @@ class StudyQuestion:
 
 
 def outcome(question: StudyQuestion, answer: str) -> Outcome:
-    """How an answer is to be read; see the module."""
+    """How an answer is scored; see the module's table."""
     if _ABSTAINS.search(answer):
         return "abstained"
     if not question.answerable:
@@ -220,22 +220,22 @@ def questions(
     # Read once: of a large store it takes seconds.
     x = lab.engine.data.interactions()
     owners = _owners(x)
-    for at, user_id in enumerate(users):
+    for index, user_id in enumerate(users):
         events = lab.events(user_id)
         if not events:
             continue
-        drawn = np.random.default_rng((seed, at))
-        other = users[(at + 1) % len(users)]
+        drawn = np.random.default_rng((seed, index))
+        other = users[(index + 1) % len(users)]
         made = [
             _count(user_id, events),
             _count_type(user_id, events),
             _last(lab, user_id, events),
             _favourite(lab, user_id, events, facet),
             _best(lab, user_id, events),
-            _compare(user_id, other, events, lab.events(other), swap=bool(at % 2)),
+            _compare(user_id, other, events, lab.events(other), swap=bool(index % 2)),
             _cohort(lab, user_id, events, owners, titles, drawn),
             _cohort_value(lab, x, user_id, facet, drawn),
-            _unanswerable(user_id, at),
+            _unanswerable(user_id, index),
         ]
         asked += [_phrased(one, phrasings, drawn) for one in made if one is not None]
     return asked

@@ -30,12 +30,12 @@ class Numbers:
     @classmethod
     def of(cls, items: Mapping[str, Item], pairs: Iterable[str]) -> "Numbers":
         """`pairs`: the item of each different pair."""
-        found: dict[str, list[float]] = {}
+        values: dict[str, list[float]] = {}
         for item_id in pairs:
             item = items.get(item_id)
             for name, number in _numbers(item) if item else ():
-                found.setdefault(name, []).append(number)
-        thirds = {name: np.quantile(held, [1 / 3, 2 / 3]) for name, held in found.items()}
+                values.setdefault(name, []).append(number)
+        thirds = {name: np.quantile(held, [1 / 3, 2 / 3]) for name, held in values.items()}
         return cls({name: (float(low), float(high)) for name, (low, high) in thirds.items()})
 
     def band(self, name: str, number: float) -> int:
@@ -51,8 +51,7 @@ def carries(item: Item, facet: str, value: str, numbers: Numbers | None = None) 
     if facet.endswith(" band") and wanted in _BANDS and numbers is not None:
         return _is_in_band(item, facet.removesuffix(" band"), _BANDS[wanted], numbers)
     if decade := _DECADE.fullmatch(wanted):
-        texts = [item.title, *(text for _, text in _texts(item.attributes))]
-        return any(year.startswith(decade[1]) for text in texts for year in _YEAR.findall(text))
+        return _names_year(item, decade[1])
     fields = [("category", category) for category in item.categories]
     fields += _texts(item.attributes)
     named = [text for name, text in fields if _singular(name) == _singular(facet)]
@@ -61,6 +60,12 @@ def carries(item: Item, facet: str, value: str, numbers: Numbers | None = None) 
     if any(text.casefold() == "true" for text in named):
         return wanted == "yes"
     return says(f"{item.title} {item.text}", value)
+
+
+def _names_year(item: Item, begin: str) -> bool:
+    """Whether the title or an attribute holds a year with this beginning."""
+    texts = [item.title, *(text for _, text in _texts(item.attributes))]
+    return any(year.startswith(begin) for text in texts for year in _YEAR.findall(text))
 
 
 def _is_in_band(item: Item, facet: str, band: int, numbers: Numbers) -> bool:
@@ -124,7 +129,7 @@ class JudgedClaim:
     """The verdict on one claim; each check passes only where all cited events pass it."""
 
     cited: bool
-    """The claim cites events, and all of them exist and are this user's."""
+    """Whether a claim cites events, all of which exist and are this user's."""
     facet: bool
     polarity: bool
     basis: bool

@@ -138,6 +138,22 @@ def statements(
     that is; a value where it is a cited preference, or a cited event's item or the item itself
     carries it; a number where it is a cited event's value or an end of its scale.
     """
+    supported = _supported(text, cited, names, numbers_)
+    titles, values = quoted(text), named_in(text, names)
+    named = {fold(value.value) for value in values}
+    stated = [fold(preference.value) in named for preference in cited.preferences]
+    stated += [
+        item is not None
+        and (_is_any_title(titles, [item]) or _any_carries([item], values, numbers_))
+        for _, item in cited.events
+    ]
+    return Statements(len(supported), sum(supported), len(stated), sum(stated))
+
+
+def _supported(
+    text: str, cited: ReasonCase, names: ValueNames, numbers_: Numbers | None
+) -> list[bool]:
+    """For each quotation, value and number in a reason: whether what it cites supports it."""
     known = [cited.item, *(item for _, item in cited.events if item is not None)]
     preferred = {fold(preference.value) for preference in cited.preferences}
 
@@ -148,25 +164,16 @@ def statements(
     for value in names.find(text):
         word = names.word(value)
         by_word[word] = is_cited(value) or by_word.get(word, False)
-    titles, values = quoted(text), named_in(text, names)
-    supported = [
-        any(is_title(title, item.title) for item in known)
-        or any(is_cited(value) for value in names.exact(title))
-        for title in titles
+    quotations = [
+        _is_any_title([title], known) or any(map(is_cited, names.exact(title)))
+        for title in quoted(text)
     ]
     allowed = _numbers_of(cited)
-    supported += [*by_word.values(), *(number in allowed for number in numbers(text))]
-    named = {fold(value.value) for value in values}
-    stated = [fold(preference.value) in named for preference in cited.preferences]
-    stated += [
-        item is not None
-        and (
-            any(is_title(title, item.title) for title in titles)
-            or _any_carries([item], values, numbers_)
-        )
-        for _, item in cited.events
-    ]
-    return Statements(len(supported), sum(supported), len(stated), sum(stated))
+    return [*quotations, *by_word.values(), *(number in allowed for number in numbers(text))]
+
+
+def _is_any_title(titles: Sequence[str], items: Sequence[Item]) -> bool:
+    return any(is_title(title, item.title) for title in titles for item in items)
 
 
 def _any_carries(
@@ -395,8 +402,9 @@ class ReasonStudy:
     def _falls(
         self, past: Sequence[Event], cited: set[str], drawn: set[str], item: int, banned: Ints
     ) -> dict[str, float]:
-        """What becomes of one item without the cited events and without all others, beside as many
-        drawn ones; `.top` only of an item among the first ten, the score only of a candidate.
+        """How an item's rank and score fall without the cited events, without all others, and
+        without as many random ones. `.top` is only measured for the first ten items, the score only
+        for candidates.
         """
         every = {event.event_id for event in past}
         full, without, without_drawn, only, only_drawn = self._scores(
@@ -459,7 +467,7 @@ class ReasonStudy:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """NaN of nothing."""
+    """The mean; NaN for no values."""
     return float(np.mean(values)) if values else NAN
 
 

@@ -1,6 +1,4 @@
-"""What a study says, as typed JSON: a line for each case as it is finished, and one record at the
-end.
-"""
+"""Results of studies as typed JSON: a line for each finished case, and one record at the end."""
 
 from typing import Literal
 
@@ -22,7 +20,7 @@ class Figure(Metric):
 
 
 class GivenReason(StrictRecord):
-    """A reason as it was given."""
+    """A reason as it was shown."""
 
     item_id: str
     text: str

@@ -44,7 +44,7 @@ class StudyPlan:
     """Users asked at most."""
     seed: int = 0
     repeat: int = 1
-    """How often a portrait is painted again for its stability."""
+    """Number of further paintings of each portrait, for its stability."""
     neutral: bool | None = None
     """Whether portraits are also painted with items under neutral names; None for where a model
     paints them.
@@ -52,7 +52,7 @@ class StudyPlan:
     judge: bool = False
     """Whether a model judges the reasons."""
     phrasings: str = ""
-    """Of the chat: whose words the questions are in, `paraphrases` or a file; empty for the study's
+    """Set of phrasings for the chat's questions: `paraphrases` or a file; empty for the study's
     own.
     """
     variant: str = ""

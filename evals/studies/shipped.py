@@ -6,10 +6,10 @@ from the tools.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import resources
 from statistics import fmean
 
@@ -42,7 +42,7 @@ class Shipped(StrictRecord):
 
 
 class JudgedAnswer(StrictRecord):
-    """A question with its answer, and what is wrong with it; empty where nothing is."""
+    """A question, its answer, and the answer's fault; the fault is empty for a right answer."""
 
     question: Shipped
     answer: Answer
@@ -72,21 +72,28 @@ async def ask_shipped(engine: Engine, asked: Sequence[Shipped]) -> list[JudgedAn
 
 
 def judge(question: Shipped, reply: Answer, key: "Key") -> str:
-    """What is wrong with an answer; empty where nothing is."""
+    """The fault of an answer; empty for a right one."""
     if question.abstains or question.refuses:
-        said = r"don't know|不知道" if question.abstains else r"cannot answer|不能"
-        return "" if not reply.answered and re.search(said, reply.text) else "it does not decline"
+        return "" if _declines(question, reply) else "it does not decline"
     if not reply.answered:
         return "it does not answer"
-    for wanted in [*question.says, *(key.right(one) for one in question.computed)]:
+    for wanted in [*question.says, *map(key.right, question.computed)]:
         if not any(_says(reply.text, one) for one in wanted.split("|")):
             return f"it does not say {wanted}"
     if question.cites and not reply.sources:
         return "it cites no event"
-    unknown = set(re.findall(r"\[e(\d+)\]", reply.text)) - {
-        str(one.number) for one in reply.sources
-    }
-    return f"it cites what is no event: {', '.join(sorted(unknown))}" if unknown else ""
+    return _wrong_citations(reply)
+
+
+def _declines(question: Shipped, reply: Answer) -> bool:
+    said = r"don't know|不知道" if question.abstains else r"cannot answer|不能"
+    return not reply.answered and re.search(said, reply.text) is not None
+
+
+def _wrong_citations(reply: Answer) -> str:
+    cited, known = re.findall(r"\[e(\d+)\]", reply.text), {str(one.number) for one in reply.sources}
+    unknown = sorted(set(cited) - known)
+    return f"it cites what is no event: {', '.join(unknown)}" if unknown else ""
 
 
 def _says(text: str, wanted: str) -> bool:
@@ -114,34 +121,10 @@ class Key:
     def right(self, asked: dict[str, Given]) -> str:
         """The text that an answer must contain, or alternatives separated by `|`."""
         (name, of), *where = asked.items()
-        measures: dict[str, Callable[[list[str]], str]] = {
-            "items_of": lambda of: self._count(self._had(of[0])),
-            "last_of": self._last,
-            "rating_of": self._rating,
-            "mean_of": lambda of: f"{fmean(self._values(of[0])):.2f}".rstrip("0").rstrip("."),
-            "events_in": self._in,
-            "top_of": self._top,
-            "best_of": lambda of: self._extreme(of, max),
-            "worst_of": lambda of: self._extreme(of, min),
-            "more_of": lambda of: self._more(of, self._many),
-            "kinder_of": lambda of: self._more(of, lambda user, _: fmean(self._values(user))),
-            "shared_by": lambda of: self._count(self._had(of[0]) & self._had(of[1])),
-            "items_with": lambda of: self._count(
-                {one for one in self._had(of[0]) if self._is(one, of[1])}
-            ),
-            "users_with": lambda of: self._users(
-                lambda user: any(self._is(one, of[0]) for one in self._had(user))
-            ),
-            "users_without": lambda of: self._users(
-                lambda user: not self._had(user) & self._titled(of)
-            ),
-            "users_over": lambda of: self._users(lambda user: len(self._had(user)) > int(of[0])),
-            "users_of": lambda of: self._users(
-                lambda user: self._titled(of) <= self._had(user), dict(where)
-            ),
-            "stopped": self._stopped,
-        }
-        return measures[name]([str(one) for one in (of if isinstance(of, list) else [of])])
+        arguments = [str(one) for one in (of if isinstance(of, list) else [of])]
+        if name in _USER_TESTS:
+            return self._users(partial(_USER_TESTS[name], self, arguments), dict(where))
+        return _MEASURES[name](self, arguments)
 
     # ------------------------------------------------------------ of one user
 
@@ -205,6 +188,9 @@ class Key:
     def _many(self, user: str, category: str) -> float:
         return len([one for one in self._had(user) if not category or self._is(one, category)])
 
+    def _mean(self, user: str, _category: str = "") -> float:
+        return fmean(self._values(user))
+
     def _more(self, of: Sequence[str], measure: Callable[[str, str], float]) -> str:
         category = of[2] if len(of) > 2 else ""
         best = max(of[:2], key=lambda user: measure(user, category))
@@ -225,26 +211,50 @@ class Key:
 
         return self._count({one for one in people if matches(one) and fits(one)})
 
-    def _stopped(self, of: Sequence[str]) -> str:
+    def _has_stopped(self, of: Sequence[str], user: str) -> bool:
         """At least two liked, more than disliked, and none of the liked in the newer half of the
         user's events.
 
         Liked is a rating more than a tenth of the half scale above its middle and the user's own
         habit, as the signal table says it.
         """
-        scales, table = self.engine.data.scales(), self.engine.settings.signals
-
-        def fits(user: str) -> bool:
-            events = [one for one in self.events[user] if one.item_id]
-            signal = signals_of(events, table, scales)
-            half = [at for at in range(len(events)) if 2 * at >= len(events)]
-            on = [(at, one) for at, one in enumerate(events) if self._is(one.item_id or "", of[0])]
-            liked = [at for at, one in on if signal[one.event_id] >= 0.1]
-            turned = [at for at, one in on if signal[one.event_id] <= -0.1]
-            return len(liked) >= 2 and len(liked) > len(turned) and not set(liked) & set(half)
-
-        return self._users(fits)
+        events = [one for one in self.events[user] if one.item_id]
+        signals = signals_of(events, self.engine.settings.signals, self.engine.data.scales())
+        on = [
+            (place, signals[one.event_id])
+            for place, one in enumerate(events)
+            if self._is(one.item_id or "", of[0])
+        ]
+        liked = [place for place, signal in on if signal >= 0.1]
+        disliked = [place for place, signal in on if signal <= -0.1]
+        return len(liked) >= max(2, len(disliked) + 1) and 2 * max(liked) < len(events)
 
     @staticmethod
     def _count(found: "set[str]") -> str:
         return f"{len(found):,}"
+
+
+_MEASURES: Mapping[str, Callable[[Key, list[str]], str]] = {
+    "items_of": lambda key, of: key._count(key._had(of[0])),
+    "last_of": Key._last,
+    "rating_of": Key._rating,
+    "mean_of": lambda key, of: f"{key._mean(of[0]):.2f}".rstrip("0").rstrip("."),
+    "events_in": Key._in,
+    "top_of": Key._top,
+    "best_of": lambda key, of: key._extreme(of, max),
+    "worst_of": lambda key, of: key._extreme(of, min),
+    "more_of": lambda key, of: key._more(of, key._many),
+    "kinder_of": lambda key, of: key._more(of, key._mean),
+    "shared_by": lambda key, of: key._count(key._had(of[0]) & key._had(of[1])),
+    "items_with": lambda key, of: f"{key._many(*of[:2]):,.0f}",
+}
+"""Figures about named users, by name."""
+
+_USER_TESTS: Mapping[str, Callable[[Key, list[str], str], bool]] = {
+    "users_with": lambda key, of, user: key._many(user, of[0]) > 0,
+    "users_without": lambda key, of, user: not key._had(user) & key._titled(of),
+    "users_over": lambda key, of, user: len(key._had(user)) > int(of[0]),
+    "users_of": lambda key, of, user: key._titled(of) <= key._had(user),
+    "stopped": Key._has_stopped,
+}
+"""Conditions on a user, by name; the right answer is how many users fulfil one."""

@@ -59,7 +59,7 @@ def write_record(folder: Path, record: StudyRecord) -> None:
 
 
 def load_study(path: Path) -> StudyRecord:
-    """A study's folder, or its study.json. Raises BadInputError where it is none."""
+    """A study from its folder or its study.json. Raises BadInputError for anything else."""
     file = path / RECORD if path.is_dir() else path
     try:
         return StudyRecord.model_validate_json(file.read_bytes())

@@ -34,7 +34,7 @@ PAIRED: Mapping[Study, tuple[tuple[str, str], ...]] = {
 }
 """Pairs of measures of one user; the first minus the second is tested."""
 NEUTRAL = "neutral."
-"""Before the name of a measure: the same with items under names that mean nothing."""
+"""Prefix of a measure taken with meaningless item names."""
 
 
 MEASURES: Mapping[Study, tuple[str, ...]] = {
@@ -136,8 +136,8 @@ def figure(values: Sequence[float | None], seed: int = 0) -> Figure:
 
 
 def figures(cases: Sequence[Case], seed: int = 0, features: int = 0) -> dict[str, Figure]:
-    """Of finished cases, every measure that any of them has; of lists of reasons also the figures
-    of all together.
+    """Figures of every measure in the finished cases; for lists of reasons also those over the
+    whole lists.
     """
     names = dict.fromkeys(name for one in cases for name in one.values)
     found = {name: figure([one.values.get(name) for one in cases], seed) for name in names}

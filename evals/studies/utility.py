@@ -253,7 +253,7 @@ class Bench:
         return named
 
     def _first(self, user_id: str, profile: Profile) -> list[int]:
-        """Positions of the first ten of the list that the user is given."""
+        """Positions of the first ten items of the user's list."""
         request = RecommendationRequest(user_id=user_id, n=CUT)
         pipeline = self._lab.engine.pipeline
         chosen = pipeline.choose(profile, self._lab.past(user_id), request)[:CUT]

@@ -54,13 +54,13 @@ class ValueNames:
         """
         words = stems_of(_QUOTED.sub(" ; ", text), self._code)
         values: list[CatalogueValue] = []
-        at = 0
-        while at < len(words):
+        begin = 0
+        while begin < len(words):
             size = next(
-                (n for n in range(_LONGEST, 0, -1) if words[at : at + n] in self._unquoted), 0
+                (n for n in range(_LONGEST, 0, -1) if words[begin : begin + n] in self._unquoted), 0
             )
-            values += self._unquoted[words[at : at + size]] if size else []
-            at += size or 1
+            values += self._unquoted[words[begin : begin + size]] if size else []
+            begin += size or 1
         return list(dict.fromkeys(values))
 
     def word(self, one: CatalogueValue) -> tuple[str, ...]:

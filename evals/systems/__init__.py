@@ -98,8 +98,8 @@ ABLATIONS = [name for name in SYSTEMS if name.startswith(WITHOUT)]
 
 
 def resolve(names: Sequence[str], depth: int) -> list[Contestant]:
-    """Of built-in names, import paths `module:Class`, and run files. `depth`: how many items a list
-    must have.
+    """Make contestants from built-in names, import paths `module:Class`, and run files. `depth`:
+    length that a list must have.
 
     Raises UsageError for a name that is none of these or is named twice, BadInputError for a run
     that cannot be read.

@@ -205,7 +205,7 @@ class Asking(Protocol):
 
     @property
     def model(self) -> str:
-        """Its name; empty where there is none."""
+        """Name of the model; empty for none."""
 
     @property
     def ledger(self) -> Sequence[LedgerRow]:
@@ -270,12 +270,12 @@ def keep_largest(matrix: "sp.csr_array", k: int) -> "sp.csr_array":
     data, columns, ends = [], [], [0]
     for row in range(matrix.shape[0]):
         span = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        values, at = matrix.data[span], matrix.indices[span]
+        values, rows = matrix.data[span], matrix.indices[span]
         if len(values) > k:
             best = np.argpartition(-values, k - 1)[:k]
-            values, at = values[best], at[best]
+            values, rows = values[best], rows[best]
         data.append(values)
-        columns.append(at)
+        columns.append(rows)
         ends.append(ends[-1] + len(values))
     parts = (
         (np.concatenate(data), np.concatenate(columns), np.array(ends)) if data else ([], [], [0])

@@ -27,8 +27,8 @@ FAMILIES: Mapping[str, frozenset[str]] = {
     "entry": frozenset({"entry gap", "entry near"}),
     "content": CHANNEL_SIGNALS["content"] | CHANNEL_SIGNALS["bm25"],
 }
-"""Channels that tell much of the same, and columns of the same sort: what is left out together to
-see what it adds.
+"""Families of channels and columns that carry similar information; each is left out as a whole, to
+measure what it adds.
 """
 WITHOUT = "limner-without:"
 """Before the name of a family."""

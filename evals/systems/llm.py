@@ -34,9 +34,7 @@ _ANSWERS: tuple[str, ...] = (
     "temperature",
     "probe",
 )
-"""Of the settings of a model those that shape what it answers; the others say what it may take to
-get there.
-"""
+"""Settings of a model that shape its answers. The other settings are limits of time and cost."""
 _TITLES = 8
 """Items a user liked most, and half as many that they disliked, that the model may be told of."""
 
@@ -186,8 +184,8 @@ class Llm:
         return [each for each in verdicts if isinstance(each, ModelOrder)]
 
     def _taste(self, history: History) -> Taste:
-        """Of the past alone, what was liked best and latest first: nobody's portrait is painted
-        here. What says nothing of taste counts as liked, after all that does.
+        """The user's taste from the past alone, without a portrait: best liked first, then latest.
+        Items without a signal count as liked, after all others.
         """
         order = np.lexsort((np.arange(len(history.items)), history.signal))
         liked = [self._items[at] for at in history.items[order[history.signal[order] >= 0][::-1]]]

@@ -173,12 +173,22 @@ def _working_directory_first() -> Iterator[None]:
 
 
 def _read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
+    if not path.is_file():
+        raise BadInputError("system.no_run_file", file=path)
+    lists: dict[str, list[tuple[str, float]]] = {}
+    for user_id, item_id, score in _rows(path):
+        if user_id is None or item_id is None or score is None or score != score:
+            raise BadInputError("system.run_empty_cell", file=path, names=", ".join(_COLUMNS))
+        lists.setdefault(user_id, []).append((item_id, score))
+    return lists
+
+
+def _rows(path: Path) -> Iterator[tuple[str | None, str | None, float | None]]:
+    """(user id, item id, score) of a run file, in its order."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
 
-    if not path.is_file():
-        raise BadInputError("system.no_run_file", file=path)
     try:
         if path.suffix == ".parquet":
             table = pyarrow.parquet.read_table(path)
@@ -199,9 +209,4 @@ def _read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
         raise BadInputError(
             "system.run_unreadable", file=path, error=str(error).splitlines()[0]
         ) from error
-    lists: dict[str, list[tuple[str, float]]] = {}
-    for user_id, item_id, score in zip(users, items, scores, strict=True):
-        if user_id is None or item_id is None or score is None or score != score:
-            raise BadInputError("system.run_empty_cell", file=path, names=", ".join(_COLUMNS))
-        lists.setdefault(user_id, []).append((item_id, score))
-    return lists
+    return zip(users, items, scores, strict=True)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 
 SECONDS = 100.0
-"""Of the processor's time for learning, after which the best epoch so far stands: a trial has two
-minutes in all, and what else the machine does takes nothing from it.
+"""Seconds of processor time for learning; after them the best epoch so far is taken. A trial may
+take two minutes in all. Processor time is counted, so that other work on the machine takes nothing
+from it.
 """
 _LOGITS = 40_000_000
 """Places in sequences by items that are scored at once while learning."""
@@ -160,7 +161,9 @@ def _held_out(past: Sequence[Ints], random: np.random.Generator) -> frozenset[in
 
 
 def _windows(items: Ints, length: int) -> list[_Window]:
-    """Of one user's items, from the end, so that every item but the first is once a target."""
+    """Training windows of one user's items, cut from the end, so that every item but the first is a
+    target once.
+    """
     if len(items) < 2:
         return []
     again = np.ones(len(items), dtype=bool)
@@ -184,16 +187,16 @@ def _batches(
     order = order[np.argsort([len(windows[at].read) // 10 for at in order], kind="stable")]
     parts: list[list[_Window]] = [[]]
     places = 0
-    for at in order.tolist():
-        size = len(windows[at].read)
+    for begin in order.tolist():
+        size = len(windows[begin].read)
         if parts[-1] and (len(parts[-1]) >= _BATCH or (places + size) * items > _LOGITS):
             parts.append([])
             places = 0
-        parts[-1].append(windows[at])
+        parts[-1].append(windows[begin])
         places += size
-    for at in random.permutation(len(parts)).tolist():
-        if parts[at]:
-            yield parts[at]
+    for begin in random.permutation(len(parts)).tolist():
+        if parts[begin]:
+            yield parts[begin]
 
 
 class _Network:

@@ -1,4 +1,4 @@
-"""What several paths take and give."""
+"""Parameters and answers that several paths share."""
 
 from collections.abc import AsyncGenerator
 from typing import Annotated
@@ -35,16 +35,14 @@ _BODIES = (400, 408, 413)
 
 
 def bound_to(request: Request) -> str | None:
-    """The one end user whom the request's key may ask about; None where it may ask about
-    everyone.
-    """
+    """The only end user whose data the request's key may read; None for all users."""
     caller: Caller = request.state.caller
     return caller.user_id
 
 
 def usual(*more: int, body: bool = False, plain: bool = False) -> Documented:
-    """The problems of every path, of those that take a body, and `more` of one's own. plain: there
-    is nothing to ask for, and so nothing to ask wrongly.
+    """The problems that a path documents: those of every path, those of a path with a body, and
+    `more`. `plain`: the path takes no parameters, so that none can be wrong.
     """
     return problems(*sorted({*_ANY, *(() if plain else (422,)), *(_BODIES if body else ()), *more}))
 

@@ -71,12 +71,12 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         "/popular", response_model=Popular[PopularItem], responses=usual(), summary="Popular items"
     )
     async def popular(n: Count = 10, category: Categories = [], filter: Filter = "") -> Response:  # noqa: B006
-        """What most users have had, most first."""
-        found = await pool.call(
+        """The items that the most users have had, most users first."""
+        items = await pool.call(
             engine.recommendations.popular,
             n,
             RecommendationRequest(category=category, filter=filter),
         )
-        return told(Popular[PopularItem](items=found))
+        return told(Popular[PopularItem](items=items))
 
     return routes

@@ -44,7 +44,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
 
     @routes.get("/models", response_model=Models, responses=usual(plain=True), summary="Models")
     async def models() -> Response:
-        """The one model that answers: Limner itself."""
+        """The models to choose from: only Limner itself."""
         return told(Models(data=[ModelCard(id=MODEL, created=created)]))
 
     @routes.post(
@@ -109,7 +109,7 @@ def _text(message: CompletionMessage) -> str:
 
 
 class _Made:
-    """What all chunks of one completion share."""
+    """Fields that all chunks of one completion share."""
 
     def __init__(self, request: CompletionRequest) -> None:
         self._request = request

@@ -19,7 +19,7 @@ from limner.recommend.edits import PortraitEdit
 
 _JSON = "application/json"
 _KEEP = "private, no-cache"
-"""Kept by the client, and asked about again before each use."""
+"""Cache control of portraits: the client stores them, and asks about them before each use."""
 
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
@@ -52,7 +52,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
             ),
         ] = None,
     ) -> Response:
-        """The portrait of a user; built first where there is none."""
+        """The portrait of a user; it is built first if there is none."""
         moment = as_of.replace(tzinfo=UTC) if as_of is not None and as_of.tzinfo is None else as_of
         body = await pool.call(engine.data.portrait_body, user_id, version, moment)
         if body is None:
@@ -127,7 +127,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
             Query(ge=1, le=2**31, description="The later version; the newest if left out."),
         ] = None,
     ) -> Response:
-        """What changed from one version to another."""
+        """The changes from one version of a portrait to another."""
 
         def compared() -> ProfileDiff:
             earlier = engine.data.portrait(user_id, from_)

@@ -1,4 +1,4 @@
-"""Recommendations: for users and visitors, of given items, and what came of them."""
+"""Recommendations for users and visitors, ranking of given items, and feedback."""
 
 import inspect
 from collections.abc import AsyncIterator, Callable

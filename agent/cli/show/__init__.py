@@ -1,8 +1,8 @@
-"""What people see: values drawn with rich. Pure functions from values to renderables; nothing here
-prints.
+"""Drawing values with rich, for people. All functions are pure, from values to renderables; they do
+not print.
 
-Foreign text (titles, ids, model words) goes through `clean` into `Text`, never through markup, so a
-title that holds `[red]` or an escape sequence is shown as it is written.
+Foreign text (titles, ids, model words) goes through `clean` into `Text`, never through markup, so
+that a title with `[red]` or an escape sequence is shown as it is written.
 """
 
 from limner.cli.show.api_keys import keys, new_key

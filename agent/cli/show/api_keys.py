@@ -21,13 +21,13 @@ def keys(found: Sequence[ApiKey]) -> RenderableType:
     if not found:
         return words("No keys yet; `limner keys create` makes one.")
     table = plain_table("key", "scope", "user", "name", "created", "revoked")
-    for one in found:
+    for key in found:
         table.add_row(
-            words(one.key_id),
-            one.scope,
-            words(one.user_id or "everyone"),
-            words(one.name),
-            day(one.created),
-            words(day(one.revoked) if one.revoked else "", "yellow"),
+            words(key.key_id),
+            key.scope,
+            words(key.user_id or "everyone"),
+            words(key.name),
+            day(key.created),
+            words(day(key.revoked) if key.revoked else "", "yellow"),
         )
     return table

@@ -1,4 +1,4 @@
-"""What is in the store: data sets, ingest reports, a user's history."""
+"""Drawing data sets, ingest reports and a user's history."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -24,12 +24,18 @@ def erased(one: "Erased") -> RenderableType:
 
 def datasets(known: "Sequence[Dataset]", fetched: set[str]) -> RenderableType:
     parts: list[RenderableType] = []
-    for one in known:
-        how = f"limner data fetch {one.name}" if one.name in fetched else "bring your own copy"
-        parts.append(
-            Text.assemble(words(one.name, "bold"), "  ", words(one.title), "  ", (how, "cyan"))
+    for dataset in known:
+        how = (
+            f"limner data fetch {dataset.name}"
+            if dataset.name in fetched
+            else "bring your own copy"
         )
-        parts.append(Padding(words(one.terms, "dim"), (0, 0, 1, 2)))
+        parts.append(
+            Text.assemble(
+                words(dataset.name, "bold"), "  ", words(dataset.title), "  ", (how, "cyan")
+            )
+        )
+        parts.append(Padding(words(dataset.terms, "dim"), (0, 0, 1, 2)))
     return Wide(lambda width: Group(*parts))
 
 
@@ -67,7 +73,7 @@ def _reasons(name: str, part: TableReport) -> list[str]:
 
 
 def what(event: Event, scales: Mapping[str, Scale]) -> str:
-    """What an event was, in a few words: `rated 4 of 5`, `purchase × 6`, `view`."""
+    """An event in a few words: `rated 4 of 5`, `purchase × 6`, `view`."""
     if event.value is None:
         return event.type
     number = f"{event.value:g}"

@@ -1,6 +1,4 @@
-"""Evaluations drawn for people: systems side by side, two runs held against each other, and what a
-report says.
-"""
+"""Drawing evaluations: systems side by side, comparisons of two runs, and reports."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -22,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def evaluation(report: Evaluation) -> RenderableType:
-    """Systems by metrics, with intervals where there is room, else with that of the first alone;
-    then the first metric by length of history.
+    """A table of systems by metrics, then the first metric by length of history. All metrics have
+    intervals if there is room, otherwise only the first.
 
-    ↓ marks a value significantly below that of the system that was tested, ↑ one above (Holm, 5%).
-    Metrics that do not fit beside each other stand in a table below.
+    ↓ marks a value significantly below that of the tested system, ↑ one above (Holm, 5%). Metrics
+    that do not fit into the width go into further tables below.
     """
     return Wide(lambda width: _evaluation(report, width))
 
@@ -59,7 +57,7 @@ def _metric_columns(
     labels: Sequence[str],
     spans: Collection[str],
 ) -> dict[str, list[str]]:
-    """By metric a cell a system; those of `spans` with their intervals."""
+    """The cells of each metric, one a system; metrics in `spans` show their intervals."""
     marks = {
         (test.baseline, test.metric): "↓" if test.difference > 0 else "↑"
         for test in report.comparisons
@@ -76,8 +74,8 @@ def _metric_columns(
 
 
 def _troubles(report: Evaluation) -> Iterator[str]:
-    """What a reader must know of the numbers: systems that did not run or missed users, and
-    sampled candidates.
+    """Warnings about the numbers: systems that did not run or missed users, and sampled
+    candidates.
     """
     for system in report.systems:
         if system.state != "ok":
@@ -102,7 +100,7 @@ def _evaluation_title(report: Evaluation) -> str:
 
 
 def _by_bucket(rows: Sequence[SystemResult]) -> dict[str, list[str]]:
-    """Of the first metric, the cells of each length of history that has a user."""
+    """The first metric by length of history: for each length that has users, one cell a system."""
     columns: dict[str, list[str]] = {}
     for name, *_ in BUCKETS:
         found = [next(iter(one.buckets.get(name, {}).values()), None) for one in rows]
@@ -116,7 +114,9 @@ def _by_bucket(rows: Sequence[SystemResult]) -> dict[str, list[str]]:
 def _tables(
     names: Sequence[str], columns: Mapping[str, Sequence[str]], room: int
 ) -> list[RenderableType]:
-    """A row a system; columns that do not fit beside each other stand in a table below."""
+    """Tables with one row a system; columns that do not fit into the width go into further tables
+    below.
+    """
     tables: list[RenderableType] = []
     for some in _fitting(columns, room):
         table = plain_table("system", *some, right=some)
@@ -168,26 +168,26 @@ _VERDICTS = {
 }
 
 
-def run_comparison(found: "RunComparison") -> RenderableType:
-    """A row a metric: A, B, how far apart, and which is significantly better; below it the same
-    metric by length of history, where that was compared.
+def run_comparison(comparison: "RunComparison") -> RenderableType:
+    """A table with one row a metric: A, B, their difference, and which is significantly better.
+    Rows for each length of history follow, if they were compared.
     """
     numbers = ("A", "B", "B - A", "95% interval", "Holm p")
     table = plain_table("metric", *numbers, "better", right=numbers)
     table.padding = (0, 1, 0, 0)
     for column in table.columns[1:]:
         column.no_wrap = True
-    pairs = list(dict.fromkeys((line.a, line.b) for line in found.lines))
+    pairs = list(dict.fromkeys((line.a, line.b) for line in comparison.lines))
     for a, b in pairs:
         if len(pairs) > 1:
             table.add_row(words(a, "bold"))
-        for line in found.lines:
+        for line in comparison.lines:
             if (line.a, line.b) == (a, b):
-                _add_comparison(table, line, found.buckets)
+                _add_comparison(table, line, comparison.buckets)
     alone = [" against ".join(dict.fromkeys(pair)) for pair in pairs if len(pairs) == 1]
-    protocol = apart(found.candidates, found.style)
-    title = " · ".join([found.dataset, found.split, *protocol, found.hash, *alone])
-    return card(table, words(title), words(f"A {found.a} · B {found.b}"), padding=(0, 1))
+    protocol = apart(comparison.candidates, comparison.style)
+    title = " · ".join([comparison.dataset, comparison.split, *protocol, comparison.hash, *alone])
+    return card(table, words(title), words(f"A {comparison.a} · B {comparison.b}"), padding=(0, 1))
 
 
 def _add_comparison(
@@ -216,7 +216,7 @@ def _compared(line: "MetricComparison") -> list[RenderableType]:
 
 
 def _decimal(number: float | None, sign: str = "") -> str:
-    """Four decimals below 1, two below 100, else none."""
+    """A number with four decimals if below 1, two if below 100, none otherwise; "-" for None."""
     if number is None:
         return "-"
     size = abs(number)

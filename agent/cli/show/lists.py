@@ -54,7 +54,7 @@ def _list_title(answer: Recommendations, ranked: bool) -> Text:
 
 
 def _list_footer(answer: Recommendations) -> Text | None:
-    """Whose words the reasons are; None without reasons."""
+    """A line on who worded the reasons; None if the list has none."""
     sources = {item.reason.source for item in answer.recommendations if item.reason is not None}
     if not sources:
         return None
@@ -62,43 +62,43 @@ def _list_footer(answer: Recommendations) -> Text | None:
     return words(made_by(source, answer.grade, answer.model), "dim")
 
 
-def audience(found: Audience, file: str = "") -> RenderableType:
-    """The users of an item: how many there are, by what they are ordered, and the first of them."""
-    return Wide(lambda width: _audience(found, file))
+def audience(answer: Audience, file: str = "") -> RenderableType:
+    """An audience: how many users match, how they are ordered, and the first of them."""
+    return Wide(lambda width: _audience(answer, file))
 
 
-def _audience(found: Audience, file: str) -> RenderableType:
-    parts: list[RenderableType] = [words(line, "dim") for line in _audience_lines(found)]
-    shown = found.users[:5] if file else found.users
+def _audience(answer: Audience, file: str) -> RenderableType:
+    parts: list[RenderableType] = [words(line, "dim") for line in _audience_lines(answer)]
+    shown = answer.users[:5] if file else answer.users
     if shown:
-        parts += [Text(), _user_table(found, shown)]
+        parts += [Text(), _user_table(answer, shown)]
     else:
         parts += [Text(), Text("There is nobody to ask.", style="yellow")]
     if file:
-        parts.append(words(f"All {len(found.users):,} of them are in {file}.", "bold"))
-    return card(Group(*parts), _audience_title(found))
+        parts.append(words(f"All {len(answer.users):,} of them are in {file}.", "bold"))
+    return card(Group(*parts), _audience_title(answer))
 
 
-def _audience_title(found: Audience) -> Text:
-    if found.item is not None:
-        return Text.assemble(("Users for ", "bold"), words(title_of(found.item), "bold"))
-    return words(f"Users like “{found.like}”" if found.like else "Users that fit", "bold")
+def _audience_title(answer: Audience) -> Text:
+    if answer.item is not None:
+        return Text.assemble(("Users for ", "bold"), words(title_of(answer.item), "bold"))
+    return words(f"Users like “{answer.like}”" if answer.like else "Users that fit", "bold")
 
 
-def _audience_lines(found: Audience) -> Iterator[str]:
-    among = f"{counted(found.population, 'user')} in the store"
-    if found.filter:
-        among += f"; {found.matching:,} fit “{found.filter}”"
-    if found.had:
-        among += f"; {found.had:,} had it already"
-    yield f"{counted(found.considered, 'user')} considered ({among})."
-    yield f"In order of: {found.definition}."
-    if found.period:
-        yield f"From events of {found.period}."
+def _audience_lines(answer: Audience) -> Iterator[str]:
+    among = f"{counted(answer.population, 'user')} in the store"
+    if answer.filter:
+        among += f"; {answer.matching:,} fit “{answer.filter}”"
+    if answer.had:
+        among += f"; {answer.had:,} had it already"
+    yield f"{counted(answer.considered, 'user')} considered ({among})."
+    yield f"In order of: {answer.definition}."
+    if answer.period:
+        yield f"From events of {answer.period}."
 
 
-def _user_table(found: Audience, shown: Sequence[RankedUser]) -> Table:
-    measure = _measure(found, shown)
+def _user_table(answer: Audience, shown: Sequence[RankedUser]) -> Table:
+    measure = _measure(answer, shown)
     table = plain_table("", "user", measure, "", right=("", measure))
     for user in shown:
         table.add_row(
@@ -110,11 +110,11 @@ def _user_table(found: Audience, shown: Sequence[RankedUser]) -> Table:
     return table
 
 
-def _measure(found: Audience, shown: Sequence[RankedUser]) -> str:
+def _measure(answer: Audience, shown: Sequence[RankedUser]) -> str:
     """The name of the number that the users are ordered by."""
     if any(user.probability is not None for user in shown):
         return "probability"
-    return "likeness" if found.like else "score" if found.item else "events"
+    return "likeness" if answer.like else "score" if answer.item else "events"
 
 
 def _measured(user: RankedUser, measure: str) -> str:
@@ -148,12 +148,12 @@ def written_table(table: "WrittenTable") -> RenderableType:
     return Group(*parts)
 
 
-def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableType:
-    head, tail = _item_head(one.item), _item_tail(one)
+def _recommendation(recommendation: Recommendation, digits: int, inner: int) -> RenderableType:
+    head, tail = _item_head(recommendation.item), _item_tail(recommendation)
     lines: list[RenderableType] = [head]
-    if one.reason is not None:
-        lines.append(words(one.reason.text))
-        if one.channels:
+    if recommendation.reason is not None:
+        lines.append(words(recommendation.reason.text))
+        if recommendation.channels:
             lines.append(Text.assemble(("found by ", "dim"), tail))
     elif tail.plain.strip():
         # Without reasons a line an item: the channels stand behind the title where they fit.
@@ -165,7 +165,7 @@ def _recommendation(one: Recommendation, digits: int, inner: int) -> RenderableT
     grid = Table.grid(padding=(0, 2))
     grid.add_column(width=digits, justify="right", style="bold cyan")
     grid.add_column(overflow="fold")
-    grid.add_row(str(one.rank), Group(*lines))
+    grid.add_row(str(recommendation.rank), Group(*lines))
     return grid
 
 
@@ -180,12 +180,16 @@ def _item_head(item: Item) -> Text:
     return head
 
 
-def _item_tail(one: Recommendation) -> Text:
-    """The channels that found the item, its predicted rating and its flags."""
-    names, more = list(one.channels)[:CHANNELS], len(one.channels) - CHANNELS
+def _item_tail(recommendation: Recommendation) -> Text:
+    """The item's channels, predicted rating and flags."""
+    names, more = list(recommendation.channels)[:CHANNELS], len(recommendation.channels) - CHANNELS
     others = f" and {counted(more, 'other')}" if more > 0 else ""
-    rating = "" if one.predicted_rating is None else f" · rating ~{one.predicted_rating:.1f}"
-    flags = [flag for flag in one.flags if flag != "fallback"]
+    rating = (
+        ""
+        if recommendation.predicted_rating is None
+        else f" · rating ~{recommendation.predicted_rating:.1f}"
+    )
+    flags = [flag for flag in recommendation.flags if flag != "fallback"]
     return Text.assemble(
         (" + ".join(names) + others, "cyan"),
         (rating, "dim"),

@@ -52,7 +52,7 @@ def _portrait(profile: Profile, width: int) -> RenderableType:
 
 
 Section = Sequence[RenderableType]
-"""What stands together on a card; a blank line parts it from the next."""
+"""A block of a card; blank lines separate blocks."""
 
 
 def _preference_sections(profile: Profile, inner: int) -> Iterator[Section]:
@@ -124,24 +124,29 @@ def _preference_grid(inner: int) -> Table:
     return grid
 
 
-def _preference(one: Preference, style: str, inner: int) -> RenderableType:
+def _preference(preference: Preference, style: str, inner: int) -> RenderableType:
     confident, seen = _columns(inner)
-    value = one.value.lower() if one.facet == "theme" and is_shouted(one.value) else one.value
-    name = Text.assemble("  ", words(value, "bold"), (f"  {clean(one.facet)}", "dim"))
-    if one.kind != "taste" or one.basis == "stated":
-        name.append(
-            f" {' '.join(sorted({one.kind, one.basis} - {'taste', 'revealed', 'inferred'}))}",
-            style="magenta",
-        )
-    cells: list[Text] = [name, bar(one.strength, style, BAR if inner >= 44 else 5)]
+    value = (
+        preference.value.lower()
+        if preference.facet == "theme" and is_shouted(preference.value)
+        else preference.value
+    )
+    name = Text.assemble("  ", words(value, "bold"), (f"  {clean(preference.facet)}", "dim"))
+    if preference.kind != "taste" or preference.basis == "stated":
+        labels = {preference.kind, preference.basis} - {"taste", "revealed", "inferred"}
+        name.append(f" {' '.join(sorted(labels))}", style="magenta")
+    cells: list[Text] = [name, bar(preference.strength, style, BAR if inner >= 44 else 5)]
     if confident:
-        cells.append(Text(f"{one.confidence:.0%}"))
-    cells += [Text(ARROWS[one.trend], style=ARROW_STYLE[one.trend]), Text(str(len(one.evidence)))]
+        cells.append(Text(f"{preference.confidence:.0%}"))
+    cells += [
+        Text(ARROWS[preference.trend], style=ARROW_STYLE[preference.trend]),
+        Text(str(len(preference.evidence))),
+    ]
     if seen:
-        cells.append(Text(day(one.last_seen), style="dim"))
+        cells.append(Text(day(preference.last_seen), style="dim"))
     grid = _preference_grid(inner)
     grid.add_row(*cells)
-    return Group(grid, Padding(words(one.text), (0, 0, 0, 4))) if one.text else grid
+    return Group(grid, Padding(words(preference.text), (0, 0, 0, 4))) if preference.text else grid
 
 
 def bar(share: float, style: str, width: int = BAR) -> Text:

@@ -1,4 +1,4 @@
-"""What long work ended with: training, builds, estimates, checks."""
+"""Drawing the reports of long work: training, builds, estimates, checks."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,9 @@ def _above_usual(report: TrainReport) -> str:
 
 
 def train_report(report: TrainReport) -> RenderableType:
-    """What training learned: each channel's worth, the fusion's, and the errors of predictions."""
+    """The report of a training: the worth of each channel and of the fusion, and the errors of
+    predictions.
+    """
     learned = (
         f"Learned from {counted(report.events, 'event')} of "
         f"{counted(report.users, 'user')} on {report.items:,} items"
@@ -84,13 +86,15 @@ def _training_lines(report: TrainReport) -> Iterator[str]:
 
 def _rerank_weight(weight: RerankWeight) -> tuple[RenderableType, ...]:
     table = plain_table("history", "users asked", "weight", "ndcg@10", "95% interval")
-    for one in weight.buckets:
+    for bucket in weight.buckets:
         table.add_row(
-            words(one.bucket, "bold"),
-            f"{one.cases:,}",
-            f"{one.weight:g}",
-            "" if one.gain is None else f"{one.gain:+.3f}",
-            "" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}",
+            words(bucket.bucket, "bold"),
+            f"{bucket.cases:,}",
+            f"{bucket.weight:g}",
+            "" if bucket.gain is None else f"{bucket.gain:+.3f}",
+            ""
+            if bucket.low is None or bucket.high is None
+            else f"{bucket.low:+.3f} to {bucket.high:+.3f}",
         )
     said = (
         f"What the order of {weight.model} ({weight.method}) adds, on users of the "
@@ -142,13 +146,15 @@ def estimate(value: Estimate) -> RenderableType:
     )
 
 
-def checks(found: Sequence[Check]) -> RenderableType:
+def checks(results: Sequence[Check]) -> RenderableType:
     marks = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
     table = Table.grid(padding=(0, 2))
     table.add_column(width=1)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for one in found:
-        mark, style = marks[one.state]
-        table.add_row(Text(mark, style=f"bold {style}"), words(one.name, "bold"), words(one.detail))
+    for check in results:
+        mark, style = marks[check.state]
+        table.add_row(
+            Text(mark, style=f"bold {style}"), words(check.name, "bold"), words(check.detail)
+        )
     return table

@@ -64,22 +64,22 @@ def _differences(record: "StudyRecord") -> list[Text]:
     ]
 
 
-def experiment(found: "ExperimentResults") -> list[RenderableType]:
-    """All that an experiment found, one table below another."""
+def experiment(results: "ExperimentResults") -> list[RenderableType]:
+    """All results of an experiment, one table below another."""
     from limner.cli.show.evaluations import evaluation
 
     drawn = [
         part
-        for one in found.evaluations
+        for one in results.evaluations
         for part in (evaluation(one), ablation(one), models_asked(one))
         if part
     ]
-    return [*drawn, *(study(one) for one in found.studies)]
+    return [*drawn, *(study(one) for one in results.studies)]
 
 
 def ablation(report: "Evaluation") -> RenderableType | None:
-    """What Limner loses without each family of its channels, by the first metric; None where none
-    was left out.
+    """The loss in the first metric without each family of channels. None if the run left no family
+    out.
     """
     from limner.evals.systems.limner import WITHOUT, LimnerSystem
 
@@ -93,13 +93,13 @@ def ablation(report: "Evaluation") -> RenderableType | None:
         return None
     columns = ["adds", "95% interval", "p (Holm)"]
     table = plain_table("channels", *columns, right=columns)
-    for one in sorted(rows, key=lambda one: -one.difference):
-        sure = "" if one.p_holm < 0.05 else " not significant"
+    for test in sorted(rows, key=lambda one: -one.difference):
+        sure = "" if test.p_holm < 0.05 else " not significant"
         table.add_row(
-            words(one.baseline.removeprefix(WITHOUT)),
-            f"{one.difference:+.4f}",
-            f"{one.ci95[0]:+.4f} to {one.ci95[1]:+.4f}",
-            f"{one.p_holm:.4f}{sure}",
+            words(test.baseline.removeprefix(WITHOUT)),
+            f"{test.difference:+.4f}",
+            f"{test.ci95[0]:+.4f} to {test.ci95[1]:+.4f}",
+            f"{test.p_holm:.4f}{sure}",
         )
     said = (
         f"{rows[0].metric} of {rows[0].system} less that of the same ranker trained "
@@ -109,7 +109,7 @@ def ablation(report: "Evaluation") -> RenderableType | None:
 
 
 def models_asked(report: "Evaluation") -> RenderableType | None:
-    """What systems that ask a model cost; None where none did."""
+    """Calls and cost of the systems that asked a model; None if none did."""
     rows = [one for one in report.systems if one.cost.calls or one.cost.cached]
     lines = [
         words(

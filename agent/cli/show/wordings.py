@@ -17,8 +17,8 @@ SIDE_BY_SIDE = 90
 
 
 def before_after(before: Profile, after: Profile) -> RenderableType:
-    """The same portrait in two wordings, row by row; side by side where there is room, else one
-    under the other.
+    """One portrait in two wordings, row by row: side by side where there is room, else one below
+    the other.
     """
     rows: list[tuple[str, str, str]] = [("summary", before.summary, after.summary)]
     worded = {(one.facet, one.value, one.polarity): one for one in after.preferences}
@@ -34,7 +34,7 @@ def before_after(before: Profile, after: Profile) -> RenderableType:
 
 
 def reasons_before_after(before: Recommendations, after: Recommendations) -> RenderableType:
-    """Reasons for the same items in two wordings."""
+    """Reasons for the same items in two wordings, item by item."""
     worded = {one.item.item_id: one.reason for one in after.recommendations}
     rows = []
     for one in before.recommendations:

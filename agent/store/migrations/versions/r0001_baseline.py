@@ -1,4 +1,4 @@
-"""The schema of stores that kept no revision."""
+"""The schema of stores that recorded no revision."""
 
 import sqlalchemy as sa
 from alembic import op
