@@ -1,6 +1,11 @@
 """Fixtures that every test may use."""
 
 import os
+
+# Tests run in several processes: threads that wait for work beside them slow each other tenfold.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import resource
 from collections.abc import Iterator
 from pathlib import Path

@@ -202,9 +202,7 @@ def answer_problems(app: FastAPI) -> None:
         if first["type"] == "json_invalid":
             why = message("input.no_json", error=first["ctx"]["error"])
             return problem(400, "invalid_json", why, language)
-        # Whoever fills in a form of the page knows of no parts of a request.
-        place = first["loc"] if request.url.path.startswith("/v1") else first["loc"][1:]
-        where = ".".join(str(part) for part in place)
+        where = ".".join(str(part) for part in first["loc"])
         why = message("input.wrong", where=where, why=rejection(first))
         return problem(422, "invalid_parameter", why, language)
 

@@ -44,7 +44,8 @@ class Message(BaseModel):
     raises LookupError.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")  # as every Value, which holds messages
+    # As every Value, which holds messages.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     code: str
     """Code in the catalogue of messages; stable, for programs."""

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from limner.api.paths import path_sent
 from limner.api.problems import MEDIA_TYPE, Problem
+from limner.core import messages
 from limner.web.render import Renderer
 
 _PROBLEM = (b"content-type", MEDIA_TYPE.encode())
@@ -46,6 +47,7 @@ class ProblemPages:
     ) -> None:
         start, *bodies = held
         problem = Problem.model_validate_json(b"".join(one.get("body", b"") for one in bodies))
+        problem = problem.model_copy(update={"message": _by_name(problem.message)})
         request = Request(scope, receive)
         status = int(start["status"])
         headers = {
@@ -78,6 +80,16 @@ class ProblemPages:
         else:
             answer = self.renderer.page(request, "problem.html", status, headers, problem=problem)
         await answer(scope, receive, send)
+
+
+def _by_name(said: messages.Message) -> messages.Message:
+    """What is wrong with a field, by its name alone: whoever fills in a form knows of no parts of a
+    request.
+    """
+    if said.code != "input.wrong":
+        return said
+    name = str(said.args["where"]).rpartition(".")[2]
+    return messages.message("input.wrong", where=name, why=said.args["why"])
 
 
 def _is_for_people(request: Request) -> bool:

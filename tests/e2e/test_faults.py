@@ -87,7 +87,7 @@ def test_without_its_model_every_verb_answers_in_template_words(
         assert why in done.warnings[0]
     assert asked.code == 0, asked.err
     answer = json.loads(asked.out)
-    assert any(why in note for note in answer["notes"])
+    assert any(why in note["text"] for note in answer["notes"])
     assert {one["reason"]["source"] for one in answer["recommendations"]} == {"template"}
     for place in places:
         portrait = newest(place, "u0")
@@ -96,7 +96,7 @@ def test_without_its_model_every_verb_answers_in_template_words(
             "template",
             "none",
         )
-        assert any(why in note for note in portrait.notes)
+        assert any(why in note.text for note in portrait.notes)
 
 
 @contextmanager
@@ -136,12 +136,12 @@ def test_without_vectors_recommendations_are_made_without_content(
             assert done.code == 0, done.err
             answer = json.loads(done.out)
             assert len(answer["recommendations"]) == 3
-            assert any("ithout" in note and "vectors" in note for note in answer["notes"]) == (
-                place is trained
-            )
-            assert any("ithout what items are about" in note for note in answer["notes"]) == (
-                place is fresh
-            )
+            assert any(
+                "ithout" in note["text"] and "vectors" in note["text"] for note in answer["notes"]
+            ) == (place is trained)
+            assert any(
+                "ithout what items are about" in note["text"] for note in answer["notes"]
+            ) == (place is fresh)
             # A trained model keeps the vectors that it was trained with.
             assert place is trained or all(
                 "content" not in one["channels"] for one in answer["recommendations"]
@@ -155,7 +155,7 @@ def test_without_vectors_recommendations_are_made_without_content(
         )
     assert limner(fresh, "train").code == 0
     again = limner(fresh, "recommend", "u0", "-n", "3", "--json")
-    assert not any("ithout what items" in note for note in json.loads(again.out)["notes"])
+    assert not any("ithout what items" in note["text"] for note in json.loads(again.out)["notes"])
 
 
 @pytest.mark.slow
@@ -382,7 +382,7 @@ def test_users_that_are_not_known_and_users_of_whom_nothing_is(place: Path) -> N
     answer = json.loads(found.out)
     assert len(answer["recommendations"]) == 3
     assert answer["fallback"]
-    assert any("popular" in note for note in answer["notes"])
+    assert any("popular" in note["text"] for note in answer["notes"])
 
 
 # ---------------------------------------------------------------- what comes in

@@ -19,6 +19,7 @@ import limner.state.ranker
 from limner import Limner
 from limner.cli import main
 from limner.core.errors import BadInputError, IndexAwayError, UnknownIdError
+from limner.core.messages import message
 from limner.core.schema import Item, RecommendationRequest, Recommendations
 from limner.core.settings import load_settings
 from limner.engine import Engine, open_engine
@@ -90,7 +91,7 @@ async def test_filters_look_at_the_whole_catalogue(engine: Engine) -> None:
     found = await one(engine, "u0", 50, category=["war"], price_min=10, filter="price < 50")
     fits = {f"i{at}" for at in range(10, 50) if at % 3 == 2} - had
     assert set(ids(found)) == fits
-    assert found.notes == [f"{len(fits)} of 50 items: no others fit that the user has not had."]
+    assert found.notes == [message("list.short", given=len(fits), asked=50)]
     assert (
         found.wishes is not None
         and found.wishes.category == ["war"]
@@ -110,16 +111,18 @@ async def test_quotas_hold_and_excluded_items_stay_away(engine: Engine) -> None:
         GENRES, 2
     )
     assert not set(first) & set(ids(found))
-    assert not any("quota" in note for note in found.notes)
+    assert not any("quota" in note.text for note in found.notes)
 
 
 async def test_a_quota_that_nothing_has_is_said(engine: Engine, tmp_path: Path) -> None:
     found = await one(engine, "u1", 3, quota={"category": 2, "category:Opera": 1})
-    assert "No item has category:Opera, so its quota changes nothing." in found.notes
+    assert "No item has category:Opera, so its quota changes nothing." in [
+        note.text for note in found.notes
+    ]
     write_items(tmp_path, i0="Opera,1,false,yes")
     engine.ingest(Sources(items=["items.csv"]))
     again = await one(engine, "u1", 3, quota={"category": 2, "category:Opera": 1})
-    assert not any("Opera" in note for note in again.notes)
+    assert not any("Opera" in note.text for note in again.notes)
 
 
 async def test_with_a_user_goes_what_was_counted_of_them(engine: Engine, tmp_path: Path) -> None:
@@ -156,7 +159,7 @@ async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_
     ranked = await engine.recommend(given)
     flags = {each.item.item_id: each.flags for each in ranked.recommendations}
     assert "hidden" in flags[best] and "unavailable" in flags[second] and len(flags) == 3
-    assert any("hidden" in note for note in engine.users(for_item=best).notes)
+    assert any("hidden" in note.text for note in engine.users(for_item=best).notes)
     write_items(tmp_path, **{best: "Comedy,1,false,yes"})
     engine.ingest(Sources(items=["items.csv"]))
     assert best in ids(await one(engine, "u0", 50))
@@ -183,14 +186,12 @@ async def test_an_item_that_came_after_training_is_found_without_training(
 async def test_a_short_list_says_why(engine: Engine) -> None:
     had = sorted({event.item_id or "" for event in engine.data.history("u0")})
     three = " or ".join(f"title = 'Film {one[1:]}'" for one in had[:3])
-    assert (await one(engine, "u0", 5, filter=three)).notes == [
-        "The user has had each of the 3 items that fit."
-    ]
+    assert (await one(engine, "u0", 5, filter=three)).notes == [message("list.had_fitting", n=3)]
     nothing = await one(engine, "u0", 5, filter="price > 20 and price < 3")
-    assert nothing.notes == ["No item fits what was asked for."] and not nothing.recommendations
+    assert nothing.notes == [message("list.none_fits")] and not nothing.recommendations
     rest = [name for name in (f"i{at}" for at in range(ITEMS)) if name not in had]
     found = await one(engine, "u0", 5, filter="price >= 0", exclude=rest)
-    assert found.notes[0].startswith("Nothing is left: each of the") and not found.recommendations
+    assert found.notes[0].code == "list.excluded_fitting" and not found.recommendations
 
 
 async def test_a_visitor_is_nobody_in_the_store(engine: Engine) -> None:
@@ -206,16 +207,16 @@ async def test_a_visitor_is_nobody_in_the_store(engine: Engine) -> None:
 
 async def test_who_did_nothing_gets_what_their_like_had(engine: Engine) -> None:
     like = await one(engine, "fresh", 5)
-    assert like.fallback and any("same life" in note for note in like.notes)
+    assert like.fallback and any("same life" in note.text for note in like.notes)
     assert {each.item.categories[0] for each in like.recommendations} == {"War"}
     assert all("demographic" in each.channels for each in like.recommendations)
     unknown = await one(engine, "blank", 5)
-    assert unknown.fallback and any("popular with others" in note for note in unknown.notes)
+    assert unknown.fallback and any("popular with others" in note.text for note in unknown.notes)
     visit = await one(engine, "blank", 5, context=["i0", "i3"])
     assert (
         not visit.fallback
         and not {"i0", "i3"} & set(ids(visit))
-        and any("this visit" in n for n in visit.notes)
+        and any("this visit" in note.text for note in visit.notes)
     )
     assert {each.item.categories[0] for each in visit.recommendations} == {"Comedy"}
     with pytest.raises(UnknownIdError):
@@ -314,11 +315,14 @@ def test_a_table_says_what_it_had_to_do_without(
     call = ["--data", "store", "recommend", *given, "--out", "all.csv", "-n", "2"]
     opener = partial(open_engine, embedder=FakeEmbedder())
     assert main([*call, "--json"], open_engine=opener) == 0
-    assert not any("No server" in note for note in json.loads(capsys.readouterr().out)["notes"])
+    assert not any(
+        "No server" in note["text"] for note in json.loads(capsys.readouterr().out)["notes"]
+    )
     monkeypatch.setattr(ItemVectorState, "look", away)
     assert main([*call, "--json"], open_engine=opener) == 0
     assert any(
-        "No server answers." in note for note in json.loads(capsys.readouterr().out)["notes"]
+        "No server answers." in note["text"]
+        for note in json.loads(capsys.readouterr().out)["notes"]
     )
     assert main(call, open_engine=opener) == 0
     assert "No server answers." in " ".join(capsys.readouterr().err.split())

@@ -121,7 +121,7 @@ async def test_a_model_that_fails_is_given_up_for_the_whole_run(engine: Engine) 
         assert tried > 0
         assert len(server.requests) == tried
         assert all(len(one.recommendations) == 3 for one in results)
-        assert any("not asked any more" in note for one in results for note in one.notes)
+        assert any("not asked any more" in note.text for one in results for note in one.notes)
         await asking.close()
 
 
@@ -142,7 +142,7 @@ async def test_a_model_whose_order_does_not_help_is_weighed_once_and_asked_no_mo
         assert 2 <= asked <= len(server.requests)
         [result] = await lists(asking, ["u0"], 3)
         assert _orders(asking) == asked
-        assert any("not asked for the order" in note for note in result.notes)
+        assert any("not asked for the order" in note.text for note in result.notes)
         assert {one.rerank for one in result.recommendations} == {"skipped"}
         await asking.close()
 

@@ -394,5 +394,5 @@ def test_a_model_that_is_down_costs_words_only(trained: Path, tmp_path: Path) ->
     ):
         shown = client.get(LIST, params={"n": 3, "explain": "wait"}).json()
         assert sources(shown) == {"template"} and any(
-            "did not help" in note for note in shown["notes"]
+            "did not help" in note["text"] for note in shown["notes"]
         )

@@ -178,7 +178,7 @@ async def test_three_failures_in_a_row_end_the_asking() -> None:
         ):
             await chat.complete(question("4"))
     assert len(server.requests) == asked and len(book.rows) == 3
-    assert chat.gave_up is not None and "answers 500" in chat.gave_up
+    assert chat.gave_up is not None and "answers 500" in chat.gave_up.text
 
 
 async def test_success_starts_the_count_anew() -> None:
@@ -252,7 +252,9 @@ async def test_cost_is_counted_from_the_prices() -> None:
 async def test_a_price_that_is_not_known_is_said() -> None:
     chat = CachedChat(paid(name="mystery"), MemoryCache(), prices=PRICES, max_cost=1.0)
     assert (await chat.complete(question())).usage.cost == 0.0
-    assert "price of mystery is not known" in chat.notes[0] and "--max-cost" in chat.notes[0]
+    assert (
+        "price of mystery is not known" in chat.notes[0].text and "--max-cost" in chat.notes[0].text
+    )
     assert CachedChat(paid(name="gpt-4o-mini-audio"), MemoryCache(), prices=PRICES).notes, (
         "a family is not a prefix"
     )

@@ -48,7 +48,7 @@ async def test_a_full_model_plans_the_calls_and_is_believed_where_the_results_be
 async def test_what_it_makes_up_is_dropped(tmp_path: Path) -> None:
     made_up = ScriptedAnswer("User 13 has 6 events. They live in Paris with 4 cats.")
     reply = await replied(tmp_path / "s", "full", CALL, made_up)
-    assert reply.text == "User 13 has 6 events." and any("4" in note for note in reply.notes)
+    assert reply.text == "User 13 has 6 events." and any("4" in note.text for note in reply.notes)
 
 
 async def test_where_too_little_stands_the_tools_speak(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_wrong_arguments_and_unknown_users_are_told_to_the_model(tmp_path:
 async def test_a_model_that_fails_leaves_it_to_the_planner(tmp_path: Path) -> None:
     reply = await replied(tmp_path / "s", "full", Failure(500))
     assert (reply.text, reply.source) == ("User 13 has 6 events.", "template")
-    assert any("planner" in note for note in reply.notes)
+    assert any("planner" in note.text for note in reply.notes)
 
 
 async def test_a_refusal_never_reaches_the_model(tmp_path: Path) -> None:

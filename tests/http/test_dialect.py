@@ -32,10 +32,8 @@ QUESTION = ChatRequest(
 )
 
 
-def chat_of(server: ScriptedServer, **more: object) -> OpenAIChat:
-    return OpenAIChat(
-        "m", server.base_url, api_key="k", retries=Retries(budget=0.3, backoff=0.01), **more
-    )  # type: ignore[arg-type]
+def chat_of(server: ScriptedServer) -> OpenAIChat:
+    return OpenAIChat("m", server.base_url, api_key="k", retries=Retries(budget=0.3, backoff=0.01))
 
 
 def completion(

@@ -79,13 +79,11 @@ async def test_speaks_the_protocol(smollm2: ChosenModel) -> None:
     )
     answer = await chat.complete(question("Name a colour.", schema=Colour, max_tokens=60))
     assert Colour.model_validate_json(answer.text) and answer.usage.output_tokens > 5
-    pieces = [piece async for piece in chat.stream(question("Say hello.", max_tokens=8))]
-    assert len(pieces) > 1
     chosen = await chat.complete(
         question("Is snow white? yes or no", choices=("yes", "no"), max_tokens=1)
     )
     assert chosen.logprobs is not None and all(value < 0 for value in chosen.logprobs.values())
-    assert [row.outcome for row in book.rows] == ["ok", "ok", "ok"] and book.rows[0].cost == 0
+    assert [row.outcome for row in book.rows] == ["ok", "ok"] and book.rows[0].cost == 0
 
 
 async def test_serves_only_its_own_process(smollm2: ChosenModel) -> None:

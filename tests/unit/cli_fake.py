@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing_extensions import override
 
 from limner.core.errors import UnknownIdError, UsageError
+from limner.core.messages import plain
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import (
     Audience,
@@ -203,7 +204,7 @@ def recommendations(
         grade="full",
         model="gpt-4o-mini",
         fallback=fallback,
-        notes=["The model was slow."],
+        notes=[plain("The model was slow.")],
     )
 
 
@@ -345,7 +346,7 @@ class FakeEngine(Engine):
         return IngestReport(
             events=TableReport(read=10, kept=7, merged=1, rejected=2, reasons={"missing user": 2}),
             items=TableReport(read=4, kept=4),
-            notes=["Scale of ml observed: 1 to 5."],
+            notes=[plain("Scale of ml observed: 1 to 5.")],
             rejected_file="store/rejected/1.jsonl",
         )
 
@@ -355,7 +356,7 @@ class FakeEngine(Engine):
         return Erased(
             user_id=user_id,
             events=4,
-            notes=["The trained channels forget them with the next training."],
+            notes=[plain("The trained channels forget them with the next training.")],
         )
 
     @override
@@ -383,7 +384,7 @@ class FakeEngine(Engine):
             embedder="fake",
             embedded=4,
             seconds=0.2,
-            notes=["No times: order of rows."],
+            notes=[plain("No times: order of rows.")],
         )
 
     @override
@@ -399,9 +400,11 @@ class FakeEngine(Engine):
         self.calls.note("build", user_ids, concurrency, max_cost, force)
         for user_id in user_ids or []:
             if user_id == "broken":
-                return BuildReport(built=[], failed={"broken": "the store has no room"})
+                return BuildReport(built=[], failed={"broken": plain("the store has no room")})
             self.data.require(user_id)
-        return BuildReport(built=[profile()], skipped=3, notes=["The embedded model words slowly."])
+        return BuildReport(
+            built=[profile()], skipped=3, notes=[plain("The embedded model words slowly.")]
+        )
 
     @override
     async def profile(self, user_id: str, version: int | None = None) -> Profile:
@@ -456,7 +459,7 @@ class FakeEngine(Engine):
             had=61,
             considered=439,
             filter=where,
-            notes=["Two of them did nothing."],
+            notes=[plain("Two of them did nothing.")],
         )
 
     @override

@@ -28,6 +28,7 @@ from limner.cli.demo import pick_users
 from limner.cli.progress import Bars
 from limner.cli.text import clean, compact, duration
 from limner.core.errors import BadInputError, ModelUnavailableError, StoreBusyError, UsageError
+from limner.core.messages import plain
 from limner.core.schema import Event, Item, Profile, RecommendationRequest, Recommendations, Trait
 from limner.core.settings import ENVIRONMENT, PROJECT_FILE, Settings
 from limner.ingest import Sources
@@ -425,7 +426,9 @@ def test_a_full_disk_under_stdout_is_exit_1(flags: list[str]) -> None:
 
 def test_failed_portraits_and_failed_checks_are_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profile", "build", "broken", "--json"], open_engine=Opening()) == 1
-    assert json.loads(capsys.readouterr().out)["failed"] == {"broken": "the store has no room"}
+    assert json.loads(capsys.readouterr().out)["failed"] == {
+        "broken": plain("the store has no room").model_dump()
+    }
     assert main(["doctor"], open_engine=Opening()) == 0
     assert main(["doctor", "--probe"], open_engine=Opening()) == 1
 

@@ -10,6 +10,7 @@ import pytest
 
 from limner.cli import main
 from limner.core.errors import BadInputError, UsageError
+from limner.core.messages import plain
 from limner.evals.compare import compare
 from limner.evals.metrics import paired_test
 from limner.evals.records import SystemResult
@@ -109,7 +110,7 @@ def test_users_of_one_run_only_are_counted(tmp_path: Path) -> None:
     b = load_run(write_run(tmp_path / "b", evaluation(STRONG), STRONG, first=20))
     found = compare(a, b, ["ndcg@10"])
     assert found.lines[0].n == USERS - 20
-    assert any("40 users are in one run only" in note for note in found.notes)
+    assert any("40 users are in one run only" in note.text for note in found.notes)
 
 
 def test_without_values_by_user_nothing_is_tested(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_without_values_by_user_nothing_is_tested(tmp_path: Path) -> None:
     found = compare(a, b)
     assert {one.verdict for one in found.lines} == {"untested"}
     assert found.lines[0].difference == pytest.approx(b.evaluation.systems[0].metrics["ndcg@10"].mean - a.evaluation.systems[0].metrics["ndcg@10"].mean)  # type: ignore[operator]  # fmt: skip  # noqa: E501
-    assert any("Nothing is tested" in note for note in found.notes)
+    assert any("Nothing is tested" in note.text for note in found.notes)
     with pytest.raises(UsageError, match="Nothing is tested"):
         compare(a, b, need_tests=True)
 
@@ -142,12 +143,12 @@ def test_other_questions_cannot_be_compared(tmp_path: Path, other: RecordOptions
 
 def test_two_systems_of_one_run(tmp_path: Path) -> None:
     values = made_up({"popular": 0.05, "ease": 0.12, "limner": 0.12})
-    failed = SystemResult(name="bpr", state="failed", why="no memory")
+    failed = SystemResult(name="bpr", state="failed", why=plain("no memory"))
     run = load_run(write_run(tmp_path / "run", evaluation(values, more=[failed]), values))
     found = compare(run, run, system="popular", against="limner")
     assert {(one.a, one.b) for one in found.lines} == {("popular", "limner")}
     assert {one.metric: one.verdict for one in found.lines}["ndcg@10"] == "B better"
-    assert any("bpr failed" in note and "no memory" in note for note in found.notes)
+    assert any("bpr failed" in note.text and "no memory" in note.text for note in found.notes)
     with pytest.raises(UsageError, match="no system 'bpr'"):
         compare(run, run, system="bpr")
     assert {one.verdict for one in compare(run, run).lines} == {"no difference", "untested"}

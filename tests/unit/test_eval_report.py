@@ -14,6 +14,7 @@ import pytest
 
 from limner.cli import main
 from limner.core.errors import BadInputError, LimnerError
+from limner.core.messages import plain
 from limner.core.metrics import BUCKETS, bucket_of
 from limner.evals.contest import Contest, contests, headline, names, number
 from limner.evals.portraits import FEWEST, MOST, PortraitMap, project
@@ -142,7 +143,7 @@ def test_failed_skipped_and_missing_users_are_said(one: Make) -> None:
     record = evaluation(
         WINS,
         more=[
-            SystemResult(name="bpr", state="failed", why="no memory."),
+            SystemResult(name="bpr", state="failed", why=plain("no memory.")),
             SystemResult(name="llm", state="skipped"),
         ],
     )
@@ -286,14 +287,14 @@ def test_hostile_text_is_text(one: Make, tmp_path: Path) -> None:
         "名字 ]]>",
     ]
     values = made_up({**{name: 0.02 * at for at, name in enumerate(evil)}, "limner": 0.1})
-    skipped = SystemResult(name=f"s{HOSTILE}", state="skipped", why=HOSTILE)
+    skipped = SystemResult(name=f"s{HOSTILE}", state="skipped", why=plain(HOSTILE))
     record = evaluation(
         values, dataset=HOSTILE, split=HOSTILE, candidates=f"sampled {HOSTILE}", more=[skipped]
     )
     systems = [
         system.model_copy(update={"settings": {HOSTILE: HOSTILE}}) for system in record.systems
     ]
-    record = record.model_copy(update={"systems": systems, "notes": [HOSTILE]})
+    record = record.model_copy(update={"systems": systems, "notes": [plain(HOSTILE)]})
     run = load_run(write_run(tmp_path / "run <i>", record, values))
     out = tmp_path / "page.html"
     written = report([run], out, title=HOSTILE)
@@ -431,9 +432,9 @@ def test_a_map_of_portraits() -> None:
 
 
 def test_too_few_or_equal_portraits_make_no_map() -> None:
-    assert f"needs {FEWEST} portraits; the store has 3" in some_map(3).note
+    assert f"needs {FEWEST} portraits; the store has 3" in str(some_map(3).note)
     alike = project([f"u{at}" for at in range(20)], np.ones((20, 4), np.float32), {})
-    assert not alike.projections and "all alike" in alike.note
+    assert not alike.projections and "all alike" in str(alike.note)
     assert "No map of portraits" in render(page([], [], alike))
 
 
@@ -441,7 +442,7 @@ def test_many_portraits_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("limner.evals.portraits.MOST", 30)
     assert MOST > 30
     found = some_map(40)
-    assert len(found.buckets) == 30 and "30 of 40" in found.note
+    assert len(found.buckets) == 30 and "30 of 40" in str(found.note)
 
 
 def test_buckets_are_the_records() -> None:
@@ -522,7 +523,7 @@ def measured(study: str, gained: float, p: float = 0.001) -> StudyRecord:
         figures=figures,
         buckets={"1-4": figures},
         groups={f"sex={HOSTILE}": figures},
-        notes=[HOSTILE],
+        notes=[plain(HOSTILE)],
         comparisons=[
             Comparison(
                 system=a, baseline=b, metric=a, difference=gained, ci95=(0, 1), p=p, p_holm=p, n=40

@@ -258,7 +258,7 @@ def test_returns(bench: Bench) -> None:
 def test_scales(bench: Bench) -> None:
     report = bench.run(bench.write("seen.csv", HEAD + "u,i,2,1365029107\nu,j,4,1365029107\n"))
     assert bench.store.scales()["seen"] == Scale(source="seen", low=2, high=4)
-    assert any("from 2 to 4, as observed" in note for note in report.notes)
+    assert any("from 2 to 4, as observed" in note.text for note in report.notes)
     bench.run(str(bench.folder / "seen.csv"), mapping={"scale": [1, 5], "source": "told"})
     assert bench.store.scales()["told"] == Scale(source="told", low=1, high=5, declared=True)
 
@@ -271,22 +271,22 @@ def test_a_scale_binds_ratings_and_reviews_only(bench: Bench) -> None:
 
 def test_no_time_is_said(bench: Bench) -> None:
     report = bench.run(bench.write("e.csv", "user_id,item_id\nu,b\nu,a\n"))
-    assert any("no time column: the order of its rows" in note for note in report.notes)
+    assert any("no time column: the order of its rows" in note.text for note in report.notes)
     assert [e.item_id for e in bench.store.events("u")] == ["b", "a"]
     report = bench.run(bench.write("f.csv", "user_id,item_id,timestamp\nu,x,\nu,y,\n"))
     assert report.events.kept == 2
-    assert any("holds no time" in note for note in report.notes)
+    assert any("holds no time" in note.text for note in report.notes)
 
 
 def test_zone_and_date_order_are_said(bench: Bench) -> None:
     report = bench.run(
         bench.write("e.csv", "user_id,item_id,date\nu,i,01/02/2011\nu,i,13/02/2011\n")
     )
-    assert any("day/month/year" in note for note in report.notes)
-    assert any("no zone and were read as UTC" in note for note in report.notes)
+    assert any("day/month/year" in note.text for note in report.notes)
+    assert any("no zone and were read as UTC" in note.text for note in report.notes)
     assert [e.timestamp.month for e in bench.events() if e.timestamp] == [2, 2]
     report = bench.run(bench.write("f.csv", "user_id,item_id,date\nu,z,01/02/2011\n"))
-    assert any("no date tells" in note for note in report.notes)
+    assert any("no date tells" in note.text for note in report.notes)
     bench.run(
         bench.write("g.csv", "user_id,item_id,date\nu,q,01/02/2011\n"),
         mapping={"times": "%d/%m/%Y"},
@@ -306,7 +306,7 @@ def test_times_that_begin_late_are_times(bench: Bench, chunk_rows: int) -> None:
         "c": 12,
         "e": 2,
     }
-    assert any("day/month/year" in note for note in report.notes)
+    assert any("day/month/year" in note.text for note in report.notes)
 
 
 def test_date_and_time_of_day_apart(bench: Bench) -> None:
@@ -315,19 +315,19 @@ def test_date_and_time_of_day_apart(bench: Bench) -> None:
     assert event.timestamp is not None
     assert event.timestamp.isoformat() == "2019-10-01T12:30:05+00:00"
     report = bench.run(bench.write("f.csv", "user_id,item_id,time\nu,j,12:30:05\n"))
-    assert any("time of day without a date" in note for note in report.notes)
+    assert any("time of day without a date" in note.text for note in report.notes)
     assert bench.events()[1].context == {"time": "12:30:05"}
 
 
 def test_relative_times_are_said(bench: Bench) -> None:
     report = bench.run(bench.write("e.csv", "user_id,item_id,timestamp\nu,i,10\nu,j,20\n"))
-    assert any("end before 1980" in note for note in report.notes)
+    assert any("end before 1980" in note.text for note in report.notes)
 
 
 def test_items_without_a_title_are_counted(bench: Bench) -> None:
     items = bench.write("i.csv", "item_id,title\na,A\n")
     report = bench.run(bench.write("e.csv", "user_id,item_id\nu,a\nu,b\nv,b\nv,c\n"), items=items)
-    assert "Items without a title: 2; events about them: 3." in report.notes
+    assert "Items without a title: 2; events about them: 3." in [note.text for note in report.notes]
     assert bench.store.counts().items == 3
 
 
@@ -348,7 +348,7 @@ def test_columns_that_are_not_named_are_kept(bench: Bench) -> None:
     assert item.attributes == {"country": "Peru", "release_year": 1999}
     assert user.attributes == {"age": 31, "note": "a & b"}
     assert any(
-        "became context of events: quantity, device_kind, zip" in note for note in report.notes
+        "became context of events: quantity, device_kind, zip" in note.text for note in report.notes
     )
 
 
@@ -688,7 +688,7 @@ def test_what_pandas_leaves_in_files(bench: Bench) -> None:
         ["a", "b"],
         {"genre": ["a", "b"], "tags": ["x", "1"]},
     )
-    assert sum("has no name and was left out" in note for note in report.notes) == 2
+    assert sum("has no name and was left out" in note.text for note in report.notes) == 2
 
 
 def test_a_long_cell_is_no_reason_to_give_up(bench: Bench) -> None:

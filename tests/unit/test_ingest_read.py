@@ -111,7 +111,7 @@ def test_parquet_and_excel(bench: Bench) -> None:
         frame.to_excel(book, sheet_name="second", index=False)
     report = bench.run(str(bench.folder / "e.xlsx"))
     assert report.events.merged == 3
-    assert any("only the first, 'first'" in note for note in report.notes)
+    assert any("only the first, 'first'" in note.text for note in report.notes)
 
 
 def test_parquet_keeps_long_ids_with_gaps_and_times(bench: Bench) -> None:
@@ -227,7 +227,7 @@ def test_not_utf8_is_said(bench: Bench, encoding: str, word: str) -> None:
     item = bench.store.item("1")
     assert item is not None
     assert item.title == word
-    assert any(encoding in note for note in report.notes)
+    assert any(encoding in note.text for note in report.notes)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_encodings_of_other_scripts_are_found(
     item = bench.store.item("3")
     assert item is not None
     assert item.title == f"{title} 3"
-    assert any(encoding in note for note in report.notes) or encoding.startswith("utf")
+    assert any(encoding in note.text for note in report.notes) or encoding.startswith("utf")
 
 
 def test_the_letter_that_tells_the_encoding_may_come_late(bench: Bench) -> None:

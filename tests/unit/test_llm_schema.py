@@ -148,20 +148,6 @@ def test_an_address_that_is_none() -> None:
         choose_chat(load_settings({"OPENAI_BASE_URL": "not an address"}))
 
 
-@pytest.mark.parametrize(
-    ("host", "here"),
-    [
-        ("127.0.0.1", True),
-        ("localhost", True),
-        ("::1", True),
-        ("10.0.0.2", False),
-        ("api.openai.com", False),
-    ],
-)
-def test_only_loopback_is_on_this_machine(host: str, here: bool) -> None:
-    assert choose._on_this_machine(host) is here
-
-
 def test_importing_costs_no_heavy_module() -> None:
     import subprocess
 

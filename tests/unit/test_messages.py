@@ -23,7 +23,8 @@ from limner.core.messages import (
     rejection,
     say,
 )
-from limner.core.schema import Value
+from limner.core.schema import BuildReport, Value
+from limner.evals.records import SystemResult
 
 CODES = sorted(catalogue())
 ROOT = Path(limner.__file__).parent.parent
@@ -169,6 +170,8 @@ def test_sentences_are_joined() -> None:
     assert both.text == "There is no model to ask. Go on. Stop."
     assert say(both, "zh").text == "没有可问的模型。Go on.Stop."
     assert joined([]).text == ""
+    parts = joined([plain("one"), plain("two")], "remarks")
+    assert parts.text == "one; two" and say(parts, "zh").text == "one；two"
 
 
 def test_equal_messages_are_one_in_a_set() -> None:
@@ -210,6 +213,16 @@ def test_stored_strings_are_read_as_plain_messages() -> None:
     older = NotesHolder.model_validate_json('{"notes": ["Some {note}."]}')
     assert older.notes == [plain("Some {note}.")]
     assert older.notes[0].args == {"text": "Some {note}."}
+
+
+def test_reports_of_before_are_read() -> None:
+    older = BuildReport.model_validate(
+        {"built": [], "failed": {"u1": "Gone."}, "notes": ["Slow."], "stopped": "No money."}
+    )
+    assert older.failed == {"u1": plain("Gone.")} and older.stopped == plain("No money.")
+    assert older.notes == [plain("Slow.")]
+    assert SystemResult.model_validate({"name": "als", "why": "not here"}).why == plain("not here")
+    assert SystemResult.model_validate({"name": "als", "why": ""}).why is None
 
 
 @pytest.mark.parametrize(

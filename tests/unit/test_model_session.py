@@ -27,7 +27,7 @@ async def test_without_a_cost_limit_a_hosted_model_is_asked(
 ) -> None:
     usage = Usage(input_tokens=1000, output_tokens=10)
     chat = FakeChat(lambda _: ChatReply("ok", usage), name="gpt-4o-mini", hosted=True)
-    chosen = ChosenModel(chat, "fake", "nowhere", "", "")
+    chosen = ChosenModel(chat, "fake", "nowhere")
     monkeypatch.setattr(limner.llm.session, "choose_chat", lambda *_: chosen)
     settings = Settings(llm=LlmSettings(choice="openai", grade="phrase", max_cost=setting))
     store = open_store(str(tmp_path))

@@ -151,7 +151,7 @@ def test_a_report_does_without_portraits_of_another_embedder(engine: Engine) -> 
     other = open_engine(engine.settings, embedder=OtherEmbedder())
     found = portrait_map(other)
     other.store.close()
-    assert not found.projections and "was made by the embedder" in found.note
+    assert not found.projections and "was made by the embedder" in str(found.note)
 
 
 def test_what_cannot_be_embedded_now_is_said_and_embedded_later(
@@ -166,7 +166,7 @@ def test_what_cannot_be_embedded_now_is_said_and_embedded_later(
         patch.setattr(engine.store, "changing", busy)
         found = engine.users(like="war")
         assert found.users == [] and any(
-            "not embedded: 1. Another process" in note for note in found.notes
+            "not embedded: 1. Another process" in note.text for note in found.notes
         )
     assert [one.user_id for one in engine.users(like="war").users] == ["u3"]
 
@@ -273,9 +273,10 @@ def test_a_list_without_the_portraits_words_says_so_and_is_not_kept(
         found = asked(engine, "u0")
         assert found.profile_version == 1 and len(found.recommendations) == 5
         assert any(
-            "portrait's vectors" in note and "No endpoint answers." in note for note in found.notes
+            "portrait's vectors" in note.text and "No endpoint answers." in note.text
+            for note in found.notes
         )
-    assert not any("No endpoint" in note for note in asked(engine, "u0").notes)
+    assert not any("No endpoint" in note.text for note in asked(engine, "u0").notes)
 
 
 def test_the_embedder_is_read_before_the_first_page_unless_texts_are_sent_away(

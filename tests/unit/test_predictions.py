@@ -152,7 +152,7 @@ def test_a_split_that_asks_everyone_says_so_and_has_another_hash() -> None:
     wide = split.everyone()
     assert (split.users.tolist(), wide.users.tolist()) == ([0], [0, 1, 2])
     assert [one.tolist() for one in wide.relevant] == [[2], [], []]
-    assert wide.digest != split.digest and "3 users, of whom 1" in wide.notes[-1]
+    assert wide.digest != split.digest and "3 users, of whom 1" in wide.notes[-1].text
     assert wide.everyone() is wide
     last = leave_last_out(tastes())
     assert last.everyone() is last
@@ -287,7 +287,7 @@ def test_what_was_not_predicted_is_counted_and_stands_as_usual() -> None:
         scale.low + (np.nanmean(place) + 1) / 2 * (scale.high - scale.low)
     )
     assert (said.told[~missing] == 3.0).all()
-    assert "the first time it raised RuntimeError: no such user" in said.remark("ratings")
+    assert "the first time it raised RuntimeError: no such user" in str(said.remark("ratings"))
 
 
 def test_what_is_no_probability_is_refused() -> None:

@@ -93,9 +93,13 @@ async def test_a_language_without_vocabulary_falls_back_to_english_and_says_so()
     profile = await paint(SUBJECT, None, "none", SETTINGS, "ja")
     english = await paint(SUBJECT, None, "none", SETTINGS)
     assert profile.language == "en" and profile.summary == english.summary and english.notes == []
-    assert len(profile.notes) == 1 and "'ja'" in profile.notes[0] and "English" in profile.notes[0]
+    assert (
+        len(profile.notes) == 1
+        and "'ja'" in profile.notes[0].text
+        and "English" in profile.notes[0].text
+    )
     worded = await paint(SUBJECT, model(draft=draft()), "full", SETTINGS, "pt-BR")
-    assert worded.language == "en" and "'pt-BR'" in worded.notes[-1]
+    assert worded.language == "en" and "'pt-BR'" in worded.notes[-1].text
 
 
 async def test_the_template_portrait_is_complete() -> None:
@@ -472,7 +476,7 @@ async def test_a_very_long_history_is_read_in_parts_and_merged() -> None:
 
 async def test_a_part_that_fails_leaves_the_others_and_a_note() -> None:
     profile = await paint(replace(SUBJECT, parts=PARTS), in_parts(broken=0), "full", SETTINGS)
-    assert profile.summary_source == "llm" and "1 of 2 parts" in profile.notes[0]
+    assert profile.summary_source == "llm" and "1 of 2 parts" in profile.notes[0].text
 
 
 # ---------------------------------------------------------------- when the model fails
@@ -507,7 +511,7 @@ async def test_a_model_that_dies_before_the_repair_keeps_the_draft() -> None:
     profile = await paint(SUBJECT, FakeChat(answer), "full", SETTINGS)
     assert (
         profile.summary == "This user is fond of drama."
-        and "gone" in profile.notes[0]
+        and "gone" in profile.notes[0].text
         and len(profile.dropped) == 1
     )
 

@@ -455,4 +455,4 @@ def test_without_lightgbms_library_logistic_regression_joins(
     x = lively()
     model = fit(x, np.ones(len(x), np.float32))
     assert model.fusion is not None and model.fusion.method == "logistic"
-    assert any("libgomp" in note for note in train_report(model, "none", 0).notes)
+    assert any("libgomp" in note.text for note in train_report(model, "none", 0).notes)

@@ -567,7 +567,11 @@ async def test_a_model_that_fails_leaves_template_reasons_and_one_note(
     grade: Grade, error: Exception
 ) -> None:
     found = await reasons(FakeChat(lambda request: error), grade)
-    assert len(found.reasons) == len(NEW) and len(found.notes) == 1 and str(error) in found.notes[0]
+    assert (
+        len(found.reasons) == len(NEW)
+        and len(found.notes) == 1
+        and str(error) in found.notes[0].text
+    )
     assert {reason.source for reason in found.reasons.values()} == {"template"}
 
 
@@ -601,5 +605,7 @@ async def test_reasons_speak_the_language_asked_for(code: str) -> None:
 
 async def test_reasons_in_a_language_without_vocabulary_are_english_and_say_so() -> None:
     found = await reasons(settings=Settings(reasons=ReasonStyle(language="ja")))
-    assert any("'ja'" in note for note in found.notes) and "history" in found.reasons["n4"].text
+    assert (
+        any("'ja'" in note.text for note in found.notes) and "history" in found.reasons["n4"].text
+    )
     assert (await reasons()).notes == []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import limner.rerank
 from limner.core.errors import ModelUnavailableError
+from limner.core.messages import plain
 from limner.core.progress import Quiet
 from limner.core.schema import Item
 from limner.core.settings import RerankSettings, Settings
@@ -117,7 +118,7 @@ async def test_answers_that_name_too_few_items_count_as_failure() -> None:
 async def test_a_model_that_is_down_leaves_the_prior_order() -> None:
     chat = FakeChat(lambda request: ModelUnavailableError("gone"))
     found = await rerank(IDS, ITEMS, TASTE, chat, "full", settings())
-    assert (found.order, found.state, found.note) == (IDS, "failed", "gone")
+    assert (found.order, found.state, found.note) == (IDS, "failed", plain("gone"))
 
 
 async def test_a_model_that_dies_in_a_later_round_keeps_what_was_ordered() -> None:
@@ -131,7 +132,7 @@ async def test_a_model_that_dies_in_a_later_round_keeps_what_was_ordered() -> No
         return json.dumps({"order": list(range(1, 9))})
 
     found = await rerank(IDS, ITEMS, TASTE, FakeChat(answer), "full", settings())
-    assert (found.state, found.rounds, found.note) == ("applied", 2, "gone")
+    assert (found.state, found.rounds, found.note) == ("applied", 2, plain("gone"))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,10 @@ async def test_a_model_that_fails_is_not_weighed() -> None:
 
     chat = FakeChat(lambda request: ModelUnavailableError("gone"))
     past = [EvaluationPoint("u", 12, IDS, frozenset({"i5"}))]
-    assert await weigh(past, ITEMS, known_of, chat, "full", settings(), Quiet()) == (None, "gone")
+    assert await weigh(past, ITEMS, known_of, chat, "full", settings(), Quiet()) == (
+        None,
+        plain("gone"),
+    )
 
 
 async def test_one_failure_among_many_counts_as_the_order_that_was() -> None:

@@ -245,7 +245,9 @@ def test_errors_are_counted_and_tried_again_on_request(
         first = go(store, "reasons", Execution(out))
     wrong = first.states["error"]
     assert 0 < wrong < 8 and first.figures["citation.any"].n == 8 - wrong
-    assert any(f"{wrong} of 8 raised" in note and "not today" in note for note in first.notes)
+    assert any(
+        f"{wrong} of 8 raised" in note.text and "not today" in note.text for note in first.notes
+    )
     assert go(store, "reasons", Execution(out, resume=True)).states["error"] == wrong
     assert go(store, "reasons", Execution(out, retry_errors=True)).states == {
         "ok": 8,
@@ -282,7 +284,7 @@ def test_nobody_is_measured_in_template_words_for_want_of_money(
 
     chat = FakeChat(answer, name="dear", hosted=True)
     monkeypatch.setattr(
-        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", "")
+        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere")
     )
     llm = LlmSettings(
         choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)}
@@ -304,7 +306,7 @@ def test_the_cost_limit_holds_for_painting_measuring_and_neutral_names_together(
         hosted=True,
     )
     monkeypatch.setattr(
-        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", "")
+        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere")
     )
     llm = LlmSettings(
         choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)}

@@ -13,6 +13,7 @@ import pytest
 import limner.llm.session
 from limner.cli import main
 from limner.core.errors import BadInputError, UsageError
+from limner.core.messages import plain
 from limner.core.schema import TrainReport, Usage
 from limner.core.settings import LlmSettings, Price, Settings
 from limner.engine import Engine
@@ -113,8 +114,8 @@ def test_an_experiment_runs_systems_and_studies_and_says_what_is_below(
     # Less sufficiency is better, so that its threshold is the greatest that passes.
     assert (
         len(lines) == 2
-        and "sufficiency is" in lines[0]
-        and "judge.supported was not measured" in lines[1]
+        and "sufficiency is" in lines[0].text
+        and "judge.supported was not measured" in lines[1].text
     )
     again = run_experiment(asked, BARE, Execution(resume=True), embedder=FakeEmbedder())
     assert again == found
@@ -171,7 +172,7 @@ def test_the_cost_limit_is_one_for_all_studies(store: str, monkeypatch: pytest.M
         hosted=True,
     )
     monkeypatch.setattr(
-        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere", "", "")
+        limner.llm.session, "choose_chat", lambda *_: ChosenModel(chat, "dear", "nowhere")
     )
     llm = LlmSettings(
         choice="openai", grade="phrase", prices={"dear": Price(input=1000.0, output=0.0)}
@@ -218,7 +219,7 @@ def kept(
     """A study as it lies on disk, by case and measure."""
     cases = [Case(id=one, user_id=one, bucket="1-4", values=some) for one, some in values.items()]
     if error:
-        cases.append(Case(id="bad", user_id="bad", bucket="1-4", state="error", why="no"))
+        cases.append(Case(id="bad", user_id="bad", bucket="1-4", state="error", why=plain("no")))
     stream = CaseStream(folder)
     for one in cases:
         stream.write(one)
@@ -269,7 +270,7 @@ def test_two_studies_are_paired_case_by_case(tmp_path: Path) -> None:
         one.p is not None and one.p_holm is not None and one.p_holm >= one.p for one in found.lines
     )
     assert (found.a, found.b, found.lines[0].a) == ("a", "b", "reasons")
-    assert "b: 1 error of 61 cases, which enter nothing." in found.notes
+    assert "b: 1 error of 61 cases, which enter nothing." in [note.text for note in found.notes]
     assert [one.metric for one in found.worse] == ["sufficiency"]
 
 
@@ -358,7 +359,6 @@ def test_a_report_tells_variants_apart(tmp_path: Path) -> None:
 def test_a_threshold_without_a_measure_is_missed(tmp_path: Path) -> None:
     record = load_study(kept(tmp_path / "a", made(0.0, 1)))
     assert short_of(record, {"necessity": 0.1, "sufficiency": 0.6}) == []
-    assert short_of(record, {"sufficiency": 0.4}) == [
-        "sufficiency is 0.5000, the threshold is 0.4."
-    ]
+    [short] = short_of(record, {"sufficiency": 0.4})
+    assert short.text == "sufficiency is 0.5000, the threshold is 0.4."
     shutil.rmtree(tmp_path / "a")

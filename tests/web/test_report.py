@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Dialog, Page
 
+from limner.core.messages import plain
 from limner.evals.portraits import project
 from limner.evals.records import SystemResult
 from limner.evals.report import report
@@ -61,7 +62,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"random": 0.01, "popular": 0.03, HOSTILE: 0.05, LONG: 0.07, "als": 0.1, "limner": 0.12}
     )
     second = made_up({"ease": 0.12, "limner": 0.05})
-    skipped = SystemResult(name="llm-only", state="skipped", why="No model is at hand")
+    skipped = SystemResult(name="llm-only", state="skipped", why=plain("No model is at hand"))
     runs = [
         load_run(write_run(folder / "a", evaluation(first, ours="limner", more=[skipped]), first)),
         load_run(
