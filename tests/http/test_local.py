@@ -90,7 +90,7 @@ async def test_serves_only_its_own_process(smollm2: ChosenModel) -> None:
     from limner.llm import OpenAIChat
 
     with pytest.raises(ModelRefusedError, match="key"):
-        await OpenAIChat(smollm2.name, smollm2.base_url, api_key="guess").complete(
+        await OpenAIChat(smollm2.name, smollm2.server.base_url, api_key="guess").complete(
             question("Hello")
         )
 
