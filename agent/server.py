@@ -78,10 +78,15 @@ class Exposure:
     """Who can reach a server, and whether they need a key."""
 
     keys: bool
+    """Whether a request needs a key when the server starts; from the first key on it does."""
     loopback: bool
+    locked: bool = False
+    """Whether every key was revoked."""
 
     @property
     def words(self) -> str:
+        if self.locked:
+            return "Every key was revoked, so nobody is let in; make one with `limner keys create`."
         if self.keys:
             return "Every request needs a key."
         return "No keys are asked for: there are none, and only this machine can reach the server."
@@ -92,12 +97,12 @@ def exposure(settings: Settings, at: socket.socket) -> Exposure:
     loopback = ip_address(at.getsockname()[0]).is_loopback
     store = open_store(settings.data, create=False, folder=settings.folder)
     try:
-        keys = bool(live_keys(store))
+        live, keyed = bool(live_keys(store)), store.is_keyed()
     finally:
         store.close()
-    if not keys and not loopback:
+    if not live and not loopback:
         raise UsageError("server.exposed")
-    return Exposure(keys, loopback)
+    return Exposure(keyed, loopback, locked=keyed and not live)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -159,6 +164,8 @@ def configured(
         http=connection,  # type: ignore[arg-type]
         ws="none",
         server_header=False,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies,
         log_config=_logging(quiet),
         access_log=False,
         timeout_graceful_shutdown=settings.grace,
@@ -176,8 +183,9 @@ def _application(
     one_thread_a_product()
     gc.set_threshold(*_GARBAGE)
     gc.freeze()
-    ring = KeyRing(engine.store) if exposed.keys else None
-    access = Access(ring, settings.server, processes=processes, only_loopback=exposed.loopback)
+    access = Access(
+        KeyRing(engine.store), settings.server, processes=processes, only_loopback=exposed.loopback
+    )
     return create_app(engine, access=access, metrics=metrics)
 
 

@@ -1,5 +1,5 @@
 """Access control: keys, scopes, end users and rates. It is off only where the server is bound to
-loopback and has no keys.
+loopback and its store never had a key.
 """
 
 import asyncio
@@ -64,6 +64,8 @@ SCOPE_OF: Mapping[tuple[str, str], Scope] = {
     ("GET", "/metrics"): "admin",
 }
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
+"""Headers of a proxy, which may speak for anybody on any machine."""
 _LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -127,8 +129,8 @@ class Access:
         processes: int = 1,
         only_loopback: bool = False,
     ) -> None:
-        """keys: None lets everyone in; only_loopback: then at least no page of another site, by
-        whatever name.
+        """keys: None lets everyone in; only_loopback: so does a store that never had a key, but no
+        page of another site, by whatever name.
         """
         self._keys = keys
         self._only_loopback = only_loopback
@@ -140,7 +142,7 @@ class Access:
         needed = scope_of(asked.method, asked.template)
         if needed is None:
             return Caller()
-        if self._keys is None:
+        if not await self._is_keyed():
             if self._only_loopback:
                 self._not_from_elsewhere(asked)
             return Caller()
@@ -159,6 +161,13 @@ class Access:
             raise other_user()
         return caller
 
+    async def _is_keyed(self) -> bool:
+        if self._keys is None:
+            return False
+        if not self._only_loopback:
+            return True
+        return self._keys.keyed or await asyncio.to_thread(self._keys.is_keyed)
+
     async def _caller(self, authorization: str) -> Caller:
         kind, _, secret = authorization.partition(" ")
         secret = secret.strip()
@@ -174,6 +183,8 @@ class Access:
         """Refuse requests that pages of other sites make. Without keys, only the site that the
         browser names in its headers tells them apart. Raises Refused.
         """
+        if not _FORWARDED.isdisjoint(asked.headers):
+            raise Refused(403, "wrong_host", message("api.behind_proxy"))
         host = asked.headers.get("host", "")
         if urlsplit(f"//{host}").hostname not in _LOOPBACK:
             raise Refused(403, "wrong_host", message("api.wrong_host"))

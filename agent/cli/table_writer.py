@@ -5,6 +5,7 @@ at all.
 import csv
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,9 @@ Row = Sequence[Cell]
 Kind = Literal["text", "whole", "number"]
 """Type of a column."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet runs."""
+_NUMBER = re.compile(r"[+-]?[\d.,]+")
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
 
@@ -91,7 +95,16 @@ class _Csv:
         self._writer.writerow(columns)
 
     def write(self, rows: Sequence[Row]) -> None:
-        self._writer.writerows(rows)
+        self._writer.writerows([_harmless(cell) for cell in row] for row in rows)
+
+
+def _harmless(cell: Cell) -> Cell:
+    """Text that a spreadsheet would take for a formula, with an apostrophe before it; numbers that
+    are written as text stay as they are.
+    """
+    if not isinstance(cell, str) or not cell.startswith(_FORMULA):
+        return cell
+    return cell if _NUMBER.fullmatch(cell) else f"'{cell}"
 
 
 class _JsonLines:

@@ -1,11 +1,24 @@
-"""Folders of several files that belong together: written beside, and put in place when they are
-whole.
+"""Folders of several files that belong together: written beside, put in place when they are whole,
+and closed to other accounts of the machine.
 """
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+def make_private(folder: Path) -> None:
+    """Let nobody but the owner read or change a folder and all that is in it (0700, files 0600);
+    what belongs to somebody else, or is gone meanwhile, is passed over.
+    """
+    for path in (folder, *folder.rglob("*")):
+        with suppress(PermissionError, FileNotFoundError):
+            if path.is_symlink():
+                continue
+            wanted = 0o700 if path.is_dir() else 0o600
+            if path.stat().st_mode & 0o777 != wanted:
+                path.chmod(wanted)
 
 
 @contextmanager

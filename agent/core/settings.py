@@ -225,6 +225,10 @@ class ServerSettings(SettingsSection):
     """Seconds that running answers may take to finish when the server stops."""
     cors: list[str] = []
     """Origins whose pages may call the API from a browser, as in https://shop.example."""
+    proxies: list[str] = []
+    """Addresses or networks of proxies in front of the server, as in 10.0.0.0/8; what others say of
+    scheme and client is not believed.
+    """
 
 
 class Settings(SettingsSection):

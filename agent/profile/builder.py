@@ -260,20 +260,21 @@ class ProfileBuilder:
         with self.store.writing(wait=self.settings.server.write_wait):
             return self.store.save_profile(profile)
 
-    def after_edit(self, user_id: str, without: str = "") -> Profile:
+    def after_edit(self, user_id: str, without: Collection[str] = ()) -> Profile:
         """The portrait anew at once after its user said something of it: counted and in template
         words, with the texts of claims that stand as they stood. The next build words it all.
 
-        without: an event that is about to be erased.
+        without: ids of events that are about to be erased.
         """
         old = self.profile(user_id)
         profile = self.in_template_words(
-            user_id, [one for one in self.store.events(user_id) if one.event_id != without]
+            user_id,
+            [event for event in self.store.events(user_id) if event.event_id not in without],
         )
         texts = {
             (one.facet, one.value, one.polarity): one
             for one in old.preferences
-            if one.source == "llm" and without not in one.evidence
+            if one.source == "llm" and not set(without) & set(one.evidence)
         }
 
         def as_it_stood(preference: Preference) -> Preference:

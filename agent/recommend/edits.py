@@ -94,6 +94,8 @@ class PortraitEdit(Value):
     into account.
     """
 
+    edit_id: str | None = Field(default=None, min_length=1, max_length=200)
+    """The sender's own id of this edit; one that is sent again under the same id counts once."""
     state: list[Statement] = Field(default=[], max_length=50)
     """Preferences to add."""
     strike: list[ClaimKey] = Field(default=[], max_length=50)
@@ -183,15 +185,24 @@ class DataEditor:
         self._store.require_user(user_id)
         if not edit.state and not edit.strike and not edit.withdraw:
             raise BadInputError("edit.empty")
+        key = edit.edit_id
         with self._store.changing(wait=self._wait):
+            if key and self._store.events_by_id([f"{key}-0"]):
+                return self._painter.profile(user_id)
             contexts = [
                 *(self._stated(one) for one in edit.state),
                 *self._struck(user_id, edit.strike),
                 *self._withdrawn(user_id, edit.withdraw),
             ]
             rows = [
-                {"user_id": user_id, "type": "preference", "text": text, "context": context}
-                for context, text in contexts
+                {
+                    "user_id": user_id,
+                    "type": "preference",
+                    "text": text,
+                    "context": context,
+                    "event_id": f"{key}-{number}" if key else None,
+                }
+                for number, (context, text) in enumerate(contexts)
             ]
             report = self.take("events", rows, STATED)
             if report.rows:
@@ -199,9 +210,10 @@ class DataEditor:
             return self._painter.after_edit(user_id)
 
     def take_back(self, user_id: str, item_id: str) -> bool:
-        """Erase a user's newest like, dislike or hiding of an item. False where there is none.
+        """Erase what a user said of an item by like, dislike or hide, however often. False where
+        there is nothing of that.
 
-        Portraits that count this event are erased too, and the newest one is counted again.
+        Portraits that count these events are erased too, and the newest one is counted again.
         """
         with self._store.changing(wait=self._wait):
             thumbs = [
@@ -211,15 +223,16 @@ class DataEditor:
             ]
             if not thumbs:
                 return False
-            newest = max(thumbs, key=lambda one: one.seq)
+            first = min(event.seq for event in thumbs)
             painted = self._store.profile_versions(user_id)
-            outdated = [one.version for one in painted if one.built_from.last_seq >= newest.seq]
+            outdated = [one.version for one in painted if one.built_from.last_seq >= first]
             if outdated:
                 self._derived.portraits.forget(
                     user_id
                 )  # first: where the index is away, nothing is erased by half
-                self._painter.after_edit(user_id, without=newest.event_id)
-            self._store.erase_event(newest)
+                self._painter.after_edit(user_id, without={event.event_id for event in thumbs})
+            for event in thumbs:
+                self._store.erase_event(event)
             self._store.erase_profiles(user_id, outdated)
         return True
 

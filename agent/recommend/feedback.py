@@ -36,7 +36,7 @@ no taste.
 HIDE: FeedbackType = "hide"
 """An event of type `skip`: the item is not shown again, and counts a little against its kind."""
 WITHDRAW: FeedbackType = "withdraw"
-"""The feedback type that undoes the newest like, dislike or hide of the item. It makes no event."""
+"""The feedback type that undoes every like, dislike and hide of the item. It makes no event."""
 NOTHING = "nothing to take back"
 CHOSEN = frozenset({"click", "view", "like", "cart", "purchase", "play", "review", "share"})
 """Feedback types that count as a click in click-through rates."""
@@ -48,7 +48,7 @@ class FeedbackItem(Value):
     item_id: str = Field(min_length=1, max_length=255)
     """The item's id, exactly as in the data."""
     type: FeedbackType
-    """`impression` is only counted. `withdraw` undoes the newest `like`, `dislike` or `hide` of the
+    """`impression` is only counted. `withdraw` undoes every `like`, `dislike` and `hide` of the
     item, before the other rows are read. All others are stored as events; `hide` as a `skip`.
     """
     value: float | None = None

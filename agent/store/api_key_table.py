@@ -5,6 +5,10 @@ import sqlalchemy as sa
 from limner.core.schema import ApiKey
 from limner.store import tables as t
 from limner.store.database import Database
+from limner.store.dialects import upsert
+
+_KEYED = "keyed"
+"""Name of the note that the first key leaves for good."""
 
 
 class ApiKeyStore(Database):
@@ -20,6 +24,16 @@ class ApiKeyStore(Database):
         }
         with self.adding() as connection:
             connection.execute(sa.insert(t.keys), row)
+            upsert(connection, t.notes, [{"name": _KEYED, "text": "yes"}])
+
+    def is_keyed(self) -> bool:
+        """Whether there was ever a key, though it may be revoked or gone with its user."""
+        ever = sa.select(t.notes.c.name).where(t.notes.c.name == _KEYED)
+        with self.reading() as connection:
+            return (
+                connection.scalar(ever) is not None
+                or connection.scalar(sa.select(t.keys.c.key_id).limit(1)) is not None
+            )
 
     def api_key(self, hash_: str) -> ApiKey | None:
         """The key with this hash, revoked or not."""

@@ -79,6 +79,13 @@ class KeyRing:
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
         self._seen: dict[str, tuple[float, ApiKey]] = {}
+        self.keyed = False
+        """Whether it is known that requests need a key."""
+
+    def is_keyed(self) -> bool:
+        """Whether requests need a key: from the store's first key on, whatever becomes of it."""
+        self.keyed = self.keyed or self._store.is_keyed()
+        return self.keyed
 
     def remembered(self, secret: str) -> ApiKey | None:
         """The key, if it was looked up just now."""

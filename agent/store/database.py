@@ -11,6 +11,7 @@ from time import monotonic
 
 import sqlalchemy as sa
 
+from limner.core.atomic import make_private
 from limner.core.errors import StoreBusyError, StoreError, UsageError
 from limner.store import schema_version
 from limner.store import tables as t
@@ -56,6 +57,7 @@ class Database:
             self.id = self._prepare(create)
             self.folder = files if is_folder else files / self.id
             self.folder.mkdir(parents=True, exist_ok=True)
+            make_private(self.folder)
             failed.pop_all()
 
     def _prepare(self, create: bool) -> str:
@@ -225,6 +227,8 @@ class Database:
                 if self._is_empty():
                     self._unmake()
         self._engine.dispose()
+        if self.folder.exists():
+            make_private(self.folder)
 
     def _is_empty(self) -> bool:
         with self.reading() as connection:

@@ -35,6 +35,8 @@ from limner.web.versions import compared
 
 UserId = Annotated[Decoded, Path()]
 Text = Annotated[str, Form(max_length=2000)]
+FormKey = Annotated[str, Form(max_length=64)]
+"""Drawn anew for each form that is shown: one that is sent twice counts once."""
 _A_YEAR = {
     "cache-control": "public, max-age=31536000, immutable",
     "content-security-policy": "default-src 'none'",
@@ -146,8 +148,10 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         recommendation_id: Annotated[str, Form(max_length=32)] = "",
         n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
         given: Annotated[str, Form(max_length=32)] = "",
+        key: FormKey = "",
     ) -> Response:
-        thumb = FeedbackItem(item_id=item_id, type=type)
+        event_id = f"{key}-{type}" if key and type != "withdraw" else None
+        thumb = FeedbackItem(item_id=item_id, type=type, event_id=event_id)
         before = (
             [FeedbackItem(item_id=item_id, type="withdraw")] if given and type != "withdraw" else []
         )
@@ -176,6 +180,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         polarity: Annotated[Literal["like", "dislike"], Form()] = "like",
         recommendation_id: Annotated[str, Form(max_length=32)] = "",
         n: Annotated[int, Form(ge=1, le=MOST)] = USUAL,
+        key: FormKey = "",
     ) -> Response:
         claim = ClaimKey(facet=facet, value=value, polarity=polarity)
         if action == "state":
@@ -184,6 +189,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
             edit = PortraitEdit(strike=[claim])
         else:
             edit = PortraitEdit(withdraw=[claim])
+        edit = edit.model_copy(update={"edit_id": key or None})
         profile = await pool.call(engine.edits.edit_portrait, user_id, edit)
         if not request.headers.get("hx-request"):
             return _back(user_id, recommendation_id, n)

@@ -4,6 +4,7 @@ data is escaped.
 
 import hashlib
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -65,6 +66,8 @@ class Renderer:
         version = hashlib.sha256(b"".join(one.body for one in self.static.values())).hexdigest()[
             :12
         ]
+        # So that a form which is sent twice, by a double click, counts once.
+        self._environment.globals["form_key"] = lambda: secrets.token_hex(8)
         self._environment.globals["static"] = lambda name: f"/static/{name}?{version}"
         self._environment.filters |= {"id": segment, "quoted": quoted, "cited": cited}
 

@@ -165,11 +165,29 @@ def test_without_keys_other_sites_stay_out(engine: Engine) -> None:
         assert asked("GET", host=f"[::1]:{server.port}") == ""
         assert asked("GET", host="rebound.example") == "wrong_host"
         assert asked("GET", host="localhost.rebound.example") == "wrong_host"
+        assert asked("GET", **{"x-forwarded-for": "203.0.113.7"}) == "wrong_host"
+        assert asked("GET", forwarded="for=203.0.113.7") == "wrong_host"
         assert asked("PUT", origin="https://other.example") == "cross_origin"
         assert asked("PUT", origin="null") == "cross_origin"
         assert asked("PUT", origin=f"http://127.0.0.1:{server.port + 1}") == "cross_origin"
         assert asked("PUT", origin=f"http://127.0.0.1:{server.port}") == "wrong_method"
         assert asked("PUT", origin="https://shop.example") == "wrong_method"
+
+
+def test_from_the_first_key_on_nobody_passes_without_one(engine: Engine) -> None:
+    access = Access(KeyRing(engine.store), engine.settings.server, only_loopback=True)
+    with live(create_app(engine, access=access)) as server:
+        assert code(server, "/v1/users/ann/profile") == (200, "")
+        made = create_key(engine.store)
+        assert code(server, "/v1/users/ann/profile") == (401, "no_key")
+        assert code(server, "/v1/users/ann/profile", made.secret) == (200, "")
+        revoke_key(engine.store, made.key.key_id)
+        assert code(server, "/v1/users/ann/profile") == (401, "no_key")
+        own = create_key(engine.store, user_id="ann")
+        engine.erase("ann")
+        assert code(server, "/v1/users", own.secret) == (401, "no_key")
+        assert code(server, "/v1/users") == (401, "no_key")
+    assert KeyRing(engine.store).is_keyed()
 
 
 def test_a_public_address_needs_keys_and_a_private_one_says_that_it_asks_for_none(
@@ -186,6 +204,7 @@ def test_a_public_address_needs_keys_and_a_private_one_says_that_it_asks_for_non
         assert exposure(settings, everywhere).keys
         assert "Every request needs a key" in exposure(settings, here).words
         revoke_key(engine.store, made.key.key_id)
+        assert "nobody is let in" in exposure(settings, here).words
         with pytest.raises(UsageError):
             exposure(settings, everywhere)
     engine.store.close()

@@ -338,3 +338,15 @@ def test_answers_are_kept_beside_a_writer_but_not_beside_a_load(place: StorePlac
             assert mine.is_loaded_elsewhere()
             assert not other.is_loaded_elsewhere()
     assert mine.answer("k") == StoredAnswer(text="yes")
+
+
+def test_nobody_else_reads_a_stores_files(tmp_path: Path) -> None:
+    home = tmp_path / "store"
+    store = open_store(str(home))
+    store.save_users([User(user_id="u")])
+    (home / "models").mkdir()
+    (home / "models" / "a.npz").write_bytes(b"x")
+    store.close()
+    modes = {path.stat().st_mode & 0o777 for path in home.rglob("*") if path.is_file()}
+    assert home.stat().st_mode & 0o777 == (home / "models").stat().st_mode & 0o777 == 0o700
+    assert modes == {0o600}

@@ -68,3 +68,12 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.csv").mkdir()
     with pytest.raises(BadInputError, match="folder"):
         written(tmp_path / "b.csv")
+
+
+def test_a_spreadsheet_runs_nothing_of_a_csv_file(tmp_path: Path) -> None:
+    rows = [("=cmd|' /C calc'!A0", -1), ("@SUM(A1)", 2), ("-1", 3), ("+49,5", 4), ("plain", 5)]
+    with writing_rows(tmp_path / "a.csv", {"title": "text", "n": "whole"}) as sink:
+        sink.write(rows)
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        titles = [row[0] for row in list(csv.reader(file))[1:]]
+    assert titles == ["'=cmd|' /C calc'!A0", "'@SUM(A1)", "-1", "+49,5", "plain"]
