@@ -200,7 +200,7 @@ class DataEditor:
                     "type": "preference",
                     "text": text,
                     "context": context,
-                    "event_id": f"{key}-{number}" if key else None,
+                    **({"event_id": f"{key}-{number}"} if key else {}),
                 }
                 for number, (context, text) in enumerate(contexts)
             ]

@@ -203,3 +203,36 @@ def test_unknown_users_are_problems_everywhere(client: httpx.Client) -> None:
         "unknown_id",
     )
     problem(client.post("/v1/users/nobody/profile/build"), 404, "unknown_id")
+
+
+def test_what_is_sent_twice_counts_once(client: httpx.Client) -> None:
+    value = likes(client, "u1")[0]["value"]
+
+    def events() -> int:
+        return len(client.get("/v1/users/u1/export").json()["events"])
+
+    before = events()
+    edit = {"edit_id": "e-1", "state": [{"value": value}]}
+    first, again = (client.patch("/v1/users/u1/profile", json=edit) for _ in range(2))
+    assert (first.status_code, again.status_code, events()) == (200, 200, before + 1)
+    claim = likes(client, "u1")[0]
+    strike = {"edit_id": "e-2", "strike": [{name: claim[name] for name in ("facet", "value")}]}
+    first, again = (client.patch("/v1/users/u1/profile", json=strike) for _ in range(2))
+    assert (first.status_code, again.status_code, events()) == (200, 200, before + 2)
+
+
+def test_a_double_click_counts_once_and_taken_back_leaves_none(client: httpx.Client) -> None:
+    item = ids(client.get("/v1/users/u2/recommendations"))[0]
+    form = {"item_id": item, "type": "like", "key": "k1"}
+
+    def thumbs() -> int:
+        listed = client.get("/v1/users/u2/export").json()["events"]
+        return sum(event["type"] == "like" and event["item_id"] == item for event in listed)
+
+    before = thumbs()
+    for _ in range(2):
+        assert client.post("/users/u2/feedback", data=form).status_code == 303
+    assert thumbs() == before + 1
+    client.post("/users/u2/feedback", data=form | {"key": "k2"})
+    client.post("/users/u2/feedback", data=form | {"type": "withdraw", "key": "k3"})
+    assert thumbs() == 0

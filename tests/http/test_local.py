@@ -89,8 +89,10 @@ async def test_speaks_the_protocol(smollm2: ChosenModel) -> None:
 async def test_serves_only_its_own_process(smollm2: ChosenModel) -> None:
     from limner.llm import OpenAIChat
 
+    chat = smollm2.chat
+    assert isinstance(chat, OpenAIChat)
     with pytest.raises(ModelRefusedError, match="key"):
-        await OpenAIChat(smollm2.name, smollm2.server.base_url, api_key="guess").complete(
+        await OpenAIChat(chat.name, chat.endpoint.url, api_key="guess").complete(
             question("Hello")
         )
 

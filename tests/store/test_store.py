@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from limner.core.errors import StoreBusyError, StoreError, UsageError
 from limner.core.interactions import NO_TIME
-from limner.core.schema import Item, Outcome, Profile, StoredAnswer
+from limner.core.schema import Item, Outcome, Profile, StoredAnswer, User
 from limner.store import EventColumns, ResponseLog, open_store
 from limner.store import tables as t
 from limner.store.bulk import Columns, insert_columns
@@ -343,7 +343,7 @@ def test_answers_are_kept_beside_a_writer_but_not_beside_a_load(place: StorePlac
 def test_nobody_else_reads_a_stores_files(tmp_path: Path) -> None:
     home = tmp_path / "store"
     store = open_store(str(home))
-    store.save_users([User(user_id="u")])
+    store.add_users([User(user_id="u")])
     (home / "models").mkdir()
     (home / "models" / "a.npz").write_bytes(b"x")
     store.close()
