@@ -11,6 +11,8 @@ from limner.facts.stated import (
     is_strike,
     is_withdrawal,
     struck,
+    told_polarity,
+    unread_statements,
     without_withdrawn,
 )
 
@@ -27,5 +29,7 @@ __all__ = [
     "load_population",
     "mine_facts",
     "struck",
+    "told_polarity",
+    "unread_statements",
     "without_withdrawn",
 ]

@@ -25,11 +25,27 @@ LONGEST = 120
 """Characters of a statement that names no known value."""
 
 _WORDS = re.compile(r"[^\W_]+(?:[-/'’.][^\W_]+)*")
-_NEGATIVE = re.compile(
-    r"\b(?:no|not|never|hate|hates|dislike|avoid|without|don't|don’t|dont|nicht|kein|keine|ohne|pas|sans|odio|sin|nunca)\b"
-    r"|不|别|別|讨厌|討厭|싫|않|말고|없이",
+_DISLIKING = re.compile(
+    r"\b(?:hates?|dislikes?|detests?|loathes?|hasse|déteste|odio)\b|讨厌|討厭|싫", re.IGNORECASE
+)
+_DOUBTFUL = re.compile(
+    r"\b(?:no|not|never|none|neither|nor|cannot|without|avoid|less|least|except|unless|stop(?:ped)?"
+    r"|enough|tired|bored|sick|rather|than|instead|but|however|although|though|while|used to"
+    r"|any ?more|if|when|only|until|maybe|sometimes|unlike|nothing|nobody|hardly|barely"
+    r"|(?:my|his|her|their|our) \w+|wife|husband|kids?|child(?:ren)?|friends?"
+    r"|nicht|nichts|keine?[nmrs]?|ohne|nie|nur|aber|sondern|außer|statt|lieber|wenn|weniger|genug"
+    r"|pas|jamais|sans|mais|sauf|plutôt|moins|assez|si|quand|rien|plus"
+    r"|nunca|sin|pero|sino|salvo|excepto|menos|cuando|nada|tampoco)\b"
+    r"|n['’]t\b|\bdont\b|\bne\b|\bn['’]"
+    r"|[不别別没沒无無非勿莫少但却卻而]|除了|除非|如果|要是|以外|再也|宁|寧|只"
+    r"|呵呵|又是|以前|从前|曾|[爷奶妈爸]|老婆|老公|妻子|丈夫|孩子|小孩|儿子|女儿|朋友|他|她"
+    r"|않|안 |못|말고|없|지만|는데|빼|제외|아니|대신|예전|별로|친구|아이|아내|남편"
+    r"|ない|なく|ません|けど|しかし",
     re.IGNORECASE,
 )
+"""Signs of negation, contrast, condition, an earlier time or another person: what a text with one
+of them says of the values that it names cannot be told from its words alone.
+"""
 _NEVER = ("low", "mid", "high", "yes")
 """Values that free text uses for other things."""
 _Mentions = dict[tuple[str, str], list[tuple[Event, str, Polarity]]]
@@ -54,7 +70,7 @@ def spoken_facts(
                 event, population, signal.get(event.event_id, 0.0)
             ):
                 stated.setdefault((facet, value.casefold()), []).append((event, value, polarity))
-        elif event.type == "search":
+        elif event.type == "search" and not _DOUBTFUL.search(_words_of(event)):
             for facet, value in known_values(_words_of(event), population):
                 searched.setdefault((facet, value.casefold()), []).append((event, value, "like"))
     facts = [
@@ -66,6 +82,30 @@ def spoken_facts(
         ),
     ]
     return sorted(facts, key=lambda f: (f.basis != "stated", -f.confidence, f.facet, f.value))
+
+
+def unread_statements(events: Sequence[Event]) -> list[str]:
+    """What a user said in words that are not read as a like or a dislike, since they hold signs of
+    negation, contrast or condition; newest last.
+    """
+    said = [event for event in without_withdrawn(events) if event.type == "preference"]
+    return [_words_of(event).strip() for event in said if _is_unread(event)]
+
+
+def told_polarity(text: str) -> Polarity | None:
+    """Whether the words of a statement like or dislike what they name; None where that cannot be
+    told from them.
+    """
+    if _DOUBTFUL.search(text):
+        return None
+    return "dislike" if _DISLIKING.search(text) else "like"
+
+
+def _is_unread(event: Event) -> bool:
+    if event.context.get("value") not in (None, []):
+        return False
+    told = told_polarity(_words_of(event))
+    return told is None or (told == "dislike" and event.context.get("polarity") == "like")
 
 
 def _strike_out(strike: Event, stated: _Mentions, searched: _Mentions) -> None:
@@ -177,8 +217,11 @@ def _statements(
 ) -> list[tuple[str, str, Polarity]]:
     """(facet, value, polarity) of each preference that an event states.
 
-    Values come from the context, else known values from the text, else the text itself is one.
+    Values come from the context, else known values from the text, else the text itself is one. A
+    text whose polarity its words alone do not tell states none.
     """
+    if _is_unread(event):
+        return []
     facet = str(event.context.get("facet") or "stated")
     value = event.context.get("value")
     text = _words_of(event).strip()
@@ -192,10 +235,10 @@ def _statements(
 
 
 def _polarity(event: Event, text: str, signal: float) -> Polarity:
-    """The context's polarity where it names one, else by the signal and negations in the text."""
+    """The context's polarity where it names one, else by the signal and the verb of the text."""
     polarity = event.context.get("polarity")
     if polarity not in ("like", "dislike"):
-        return "dislike" if signal < 0 or _NEGATIVE.search(text) else "like"
+        return "dislike" if signal < 0 or _DISLIKING.search(text) else "like"
     return "dislike" if polarity == "dislike" else "like"
 
 

@@ -6,7 +6,7 @@ from limner.core.errors import BudgetSpentError, ModelError
 from limner.core.messages import message
 from limner.core.schema import Grade, Profile
 from limner.core.settings import Settings
-from limner.facts import struck
+from limner.facts import struck, unread_statements
 from limner.llm import Chat
 from limner.profile.full import full
 from limner.profile.phrase import phrase
@@ -14,6 +14,9 @@ from limner.profile.subject import Subject, Tally, built_from
 from limner.profile.template import template_profile
 from limner.words import Language, spoken, unspoken
 from limner.words.text import fold
+
+_UNREAD, _LONGEST = 5, 120
+"""Statements that are noted at most, the newest first, and characters of each."""
 
 
 async def paint(
@@ -29,14 +32,21 @@ async def paint(
     wanted = language or settings.portrait.language
     tally = Tally()
     profile = await _painted(subject, chat, grade, settings, spoken(wanted), tally)
-    return profile.model_copy(update={"notes": [*profile.notes, *unspoken(wanted)]})
+    return _noted(profile, subject, wanted)
 
 
 def paint_plainly(subject: Subject, settings: Settings) -> Profile:
     """`paint` in template words, at once."""
     wanted = settings.portrait.language
     profile = template_profile(subject, settings, spoken(wanted), Tally())
-    return profile.model_copy(update={"notes": [*profile.notes, *unspoken(wanted)]})
+    return _noted(profile, subject, wanted)
+
+
+def _noted(profile: Profile, subject: Subject, language: str) -> Profile:
+    """With notes on what was not understood: statements in words, and the language."""
+    unread = unread_statements(subject.events)[-_UNREAD:]
+    notes = [message("statement.unread", text=text[:_LONGEST]) for text in reversed(unread)]
+    return profile.model_copy(update={"notes": [*profile.notes, *notes, *unspoken(language)]})
 
 
 async def _painted(

@@ -26,7 +26,7 @@ from limner.core.schema import (
     Value,
 )
 from limner.core.settings import Settings
-from limner.facts import STRUCK, WITHDRAWN, without_withdrawn
+from limner.facts import STRUCK, WITHDRAWN, told_polarity, without_withdrawn
 from limner.profile.builder import ProfileBuilder
 from limner.state.derived import DerivedState
 from limner.store import ResponseLog, Store
@@ -83,10 +83,12 @@ class Statement(Value):
     """
     facet: str = Field(default="", max_length=100)
     """genre, brand, …; where it is left out, the facet that has the value."""
-    polarity: Polarity = "like"
-    """like or dislike."""
+    polarity: Polarity | None = None
+    """like or dislike; where it is left out, what the verb of `text` says, else like."""
     text: str = Field(default="", max_length=2000)
-    """The preference in the user's own words."""
+    """The preference in the user's own words. Without a `value`, words of negation, contrast or
+    condition make it a note without effect, and the portrait's `notes` say so.
+    """
 
 
 class PortraitEdit(Value):
@@ -238,10 +240,11 @@ class DataEditor:
 
     def _stated(self, statement: Statement) -> tuple[dict[str, str], str]:
         value, text = statement.value.strip(), statement.text.strip()
-        if not value:
-            if not text:
-                raise BadInputError("statement.empty")
-            return {"polarity": statement.polarity}, text
+        if not value and not text:
+            raise BadInputError("statement.empty")
+        told = statement.polarity or told_polarity(text)
+        if not value or told is None:
+            return ({"polarity": statement.polarity} if statement.polarity else {}), text
         population = self._derived.catalogue.snapshot().population
         codes = population.known.get(value.casefold(), [])
         known = [
@@ -253,7 +256,7 @@ class DataEditor:
         return {
             "facet": facet,
             "value": population.values[known[0]] if known else value,
-            "polarity": statement.polarity,
+            "polarity": told,
         }, text
 
     def _struck(self, user_id: str, claims: Sequence[ClaimKey]) -> list[tuple[dict[str, str], str]]:

@@ -92,9 +92,7 @@ async def test_serves_only_its_own_process(smollm2: ChosenModel) -> None:
     chat = smollm2.chat
     assert isinstance(chat, OpenAIChat)
     with pytest.raises(ModelRefusedError, match="key"):
-        await OpenAIChat(chat.name, chat.endpoint.url, api_key="guess").complete(
-            question("Hello")
-        )
+        await OpenAIChat(chat.name, chat.endpoint.url, api_key="guess").complete(question("Hello"))
 
 
 async def test_is_graded_none_and_remembered(smollm2: ChosenModel, tmp_path: Path) -> None:
