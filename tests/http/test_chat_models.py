@@ -2,11 +2,13 @@
 checked.
 """
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from limner.chat import Answer, Conversation, Finished, TextDelta, ToolStarted, answer, stream
 from limner.engine import Engine
-from limner.testing import CallTool, Failure, ScriptedAnswer, ScriptedServer
+from limner.testing import Behaviour, CallTool, Failure, ScriptedAnswer, ScriptedServer, SeenRequest
 from tests.unit.chat_store import make_engine
 
 COUNT = "How many events does user 13 have?"
@@ -73,7 +75,7 @@ async def test_wrong_arguments_and_unknown_users_are_told_to_the_model(tmp_path:
 
 
 async def test_a_model_that_fails_leaves_it_to_the_planner(tmp_path: Path) -> None:
-    reply = await replied(tmp_path / "s", "full", Failure(500))
+    reply = await replied(tmp_path / "s", "full", *[Failure(500)] * 20)
     assert (reply.text, reply.source) == ("User 13 has 6 events.", "template")
     assert any("planner" in note.text for note in reply.notes)
 
@@ -125,3 +127,40 @@ async def test_a_stream_gives_tools_then_verified_text_then_the_answer(tmp_path:
     last = pieces[-1]
     assert isinstance(last, Finished) and last.answer.text == said and "cats" not in said
     assert sum(isinstance(piece, Finished) for piece in pieces) == 1
+
+
+def test_conversations_in_a_row_and_at_once_in_event_loops_of_their_own(tmp_path: Path) -> None:
+    """Doors answer each question in a loop of its own, over one model and one client."""
+
+    def planning(seen: SeenRequest) -> Behaviour:
+        answered = any(message["role"] == "tool" for message in seen.messages)
+        return ScriptedAnswer("User 13 has 6 events.") if answered else CALL
+
+    with ScriptedServer(otherwise=planning) as server:
+        engine = asking(tmp_path / "s", server, "full")
+
+        def ask(number: int) -> Answer:
+            return asyncio.run(answer(engine, f"{COUNT} ({number})"))
+
+        one_by_one = [ask(number) for number in range(20)]
+        with ThreadPoolExecutor(20) as threads:
+            at_once = list(threads.map(ask, range(100, 140)))
+        asyncio.run(engine.close())
+    assert {(reply.text, reply.source) for reply in [*one_by_one, *at_once]} == {
+        ("User 13 has 6 events.", "llm")
+    }
+
+
+def test_whoever_comes_while_a_model_is_being_chosen_waits_for_it(tmp_path: Path) -> None:
+    def slow(seen: SeenRequest) -> Behaviour:
+        answered = any(message["role"] == "tool" for message in seen.messages)
+        return ScriptedAnswer("User 13 has 6 events.") if answered else CALL
+
+    with ScriptedServer(otherwise=slow) as server:
+        engine = make_engine(
+            tmp_path / "s", choice="openai", base_url=server.base_url, model="", grade="full"
+        )
+        with ThreadPoolExecutor(8) as threads:
+            replies = list(threads.map(lambda _: asyncio.run(answer(engine, COUNT)), range(8)))
+        asyncio.run(engine.close())
+    assert {reply.source for reply in replies} == {"llm"}
