@@ -110,7 +110,8 @@ class ConversationLog:
             user_id=conversation.user_id,
             only=conversation.only,
         ).model_dump_json()
-        self._kept.save_conversation(talk.id, body)
+        about = {conversation.user_id, conversation.only, *conversation.users} - {None}
+        self._kept.save_conversation(talk.id, body, [user for user in about if user])
         with self._lock:
             self._live[talk.id] = (body, conversation)
             while len(self._live) > LIVE:

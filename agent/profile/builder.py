@@ -77,6 +77,8 @@ class ProfileBuilder:
                         built[user_id] = painted
                     else:
                         kept += 1
+                except UnknownIdError:
+                    pass  # erased since the run began
                 except BudgetSpentError as error:
                     stopped.append(error.message)
                 except (ModelError, FetchError) as error:

@@ -16,11 +16,22 @@ from limner.core.errors import StoreBusyError, StoreError, UsageError
 from limner.store import schema_version
 from limner.store import tables as t
 from limner.store.bulk_load import BulkLoad
-from limner.store.dialects import make_engine, make_reader, sqlite_file, translated, upsert
+from limner.store.dialects import (
+    is_there,
+    make_engine,
+    make_reader,
+    sqlite_file,
+    translated,
+    upsert,
+)
 from limner.store.locks import process_lock
 
 _OPEN_WAIT = 30.0
 """Seconds for which an opening waits for another process that makes or upgrades the store."""
+
+
+class _ErasedMeanwhile(Exception):
+    """Rolls back what was to be written about a user who is gone."""
 
 
 class Database:
@@ -182,6 +193,16 @@ class Database:
         """A transaction for rows that concern nobody else, beside whichever process writes."""
         with self._own_transaction(nullcontext()) as connection:
             yield connection
+
+    @contextmanager
+    def adding_about(self, *user_ids: str | None) -> Iterator[sa.Connection]:
+        """`adding` for rows about users, None for nobody; nothing is kept where one of them was
+        erased before it is written.
+        """
+        with suppress(_ErasedMeanwhile), self.adding() as connection:
+            yield connection
+            if not all(one is None or is_there(connection, one) for one in user_ids):
+                raise _ErasedMeanwhile
 
     @contextmanager
     def _own_transaction(self, lock: AbstractContextManager[None]) -> Iterator[sa.Connection]:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from limner.core.errors import StoreBusyError, StoreError, StoreFullError, UsageError
 from limner.core.messages import placeholders
+from limner.store import tables as t
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -100,6 +101,14 @@ def insert_new(connection: sa.Connection, table: sa.Table, row: Mapping[str, obj
     insert = _insert(connection, table).on_conflict_do_nothing()
     counted = {"preserve_rowcount": True}
     return connection.execute(insert, dict(row), execution_options=counted).rowcount > 0
+
+
+def is_there(connection: sa.Connection, user_id: str) -> bool:
+    """Whether a user is in the store, until this transaction ends. To be asked after its first
+    write, which keeps other writers of SQLite out; PostgreSQL locks the user's row.
+    """
+    query = sa.select(t.users.c.key).where(t.users.c.user_id == user_id)
+    return connection.scalar(query.with_for_update(read=True, key_share=True)) is not None
 
 
 def _insert(connection: sa.Connection, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":

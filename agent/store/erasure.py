@@ -37,12 +37,13 @@ class ErasingStore(Database):
                 t.wordings,
             ):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
-            # What was said of them is theirs too; a name in half a word costs a conversation, and
-            # nothing else.
-            said = t.conversations.c.body.contains(
-                json.dumps(user_id, ensure_ascii=False)[1:-1], autoescape=True
-            )
+            # What was said of them is theirs too; a name in half a word costs a conversation or an
+            # answer that must be asked for again, and nothing else.
+            name = json.dumps(user_id, ensure_ascii=False)[1:-1]
+            said = t.conversations.c.body.contains(name, autoescape=True)
             connection.execute(sa.delete(t.conversations).where(said))
+            said = t.answers.c.body.contains(name, autoescape=True)
+            connection.execute(sa.delete(t.answers).where(t.answers.c.user_id.is_(None) & said))
         with suppress(StoreError):
             self.checkpoint("TRUNCATE")  # the log holds the rows that are gone
         return gone

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from limner.core.schema import LedgerRow, StoredAnswer
 from limner.store import tables as t
 from limner.store.database import Database
-from limner.store.dialects import upsert
+from limner.store.dialects import is_there, upsert
 
 
 class ModelCallStore(Database):
@@ -21,15 +21,24 @@ class ModelCallStore(Database):
         return StoredAnswer.model_validate_json(body) if body else None
 
     def save_answer(self, key: str, user_id: str | None, answer: StoredAnswer) -> None:
-        with self.adding() as connection:
+        with self.adding_about(user_id) as connection:
             row = {"key": key, "user_id": user_id, "body": answer.model_dump_json()}
             upsert(connection, t.answers, [row])
 
     def add_ledger(self, row: LedgerRow) -> None:
         with self.adding() as connection:
-            connection.execute(
+            written = connection.execute(
                 sa.insert(t.ledger), {"user_id": row.user_id, "body": row.model_dump_json()}
             )
+            if row.user_id is not None and not is_there(connection, row.user_id):
+                # Erased while the model was asked: what it cost stays, whom it was about does not.
+                nobody = row.model_copy(update={"user_id": None})
+                [number] = written.inserted_primary_key or [None]
+                connection.execute(
+                    sa.update(t.ledger)
+                    .where(t.ledger.c.row == number)
+                    .values(user_id=None, body=nobody.model_dump_json())
+                )
 
     def ledger_since(self, row: int) -> Iterator[tuple[int, LedgerRow]]:
         """(number, row) of the ledger rows after the row with number `row`, in order."""

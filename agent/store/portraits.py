@@ -6,17 +6,21 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from limner.core.errors import UnknownIdError
 from limner.core.schema import Profile
 from limner.store import tables as t
 from limner.store.database import Database
-from limner.store.dialects import upsert
+from limner.store.dialects import is_there, upsert
 
 
 class PortraitStore(Database):
     """Every version of everyone's portrait."""
 
     def save_profile(self, profile: Profile) -> Profile:
-        """Store as the next version, which waits to be embedded, and return it with its number."""
+        """Store as the next version, which waits to be embedded, and return it with its number.
+
+        Raises UnknownIdError where the user was erased meanwhile.
+        """
         p = t.profiles.c
         with self.transaction() as connection:
             last = (
@@ -37,6 +41,8 @@ class PortraitStore(Database):
             )
             waiting = {"user_id": profile.user_id, "version": profile.version}
             upsert(connection, t.unembedded, [waiting])
+            if not is_there(connection, profile.user_id):
+                raise UnknownIdError("user.unknown", user=profile.user_id)
         return profile
 
     def profile(self, user_id: str, version: int | None = None) -> Profile | None:

@@ -4,8 +4,9 @@ conversations. Any process may add to them.
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 import sqlalchemy as sa
 
@@ -37,7 +38,7 @@ class ResponseLog:
             "time": _ms(shown.at),
             "body": shown.model_dump_json(),
         }
-        with self._store.adding() as connection:
+        with self._store.adding_about(shown.user_id) as connection:
             connection.execute(sa.insert(t.shown), row)
             if not secrets.randbelow(_SWEEP):
                 old = _ms(shown.at - timedelta(days=LISTS_DAYS))
@@ -71,11 +72,14 @@ class ResponseLog:
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> int:
         """Add outcomes; the number of those that were not stored already."""
-        with self._store.adding() as connection:
-            return sum(
-                insert_new(connection, t.outcomes, outcome.model_dump())
-                for outcome in sorted(outcomes, key=_outcome_key)
-            )
+        added = 0
+        in_order = sorted(outcomes, key=_outcome_key)
+        for user_id, of_user in groupby(in_order, key=lambda outcome: outcome.user_id):
+            with self._store.adding_about(user_id) as connection:
+                added += sum(
+                    insert_new(connection, t.outcomes, outcome.model_dump()) for outcome in of_user
+                )
+        return added
 
     def outcomes(self) -> dict[tuple[str, int], Counter[str]]:
         """Outcomes counted by type, by (channel, model version)."""
@@ -118,7 +122,7 @@ class ResponseLog:
             # In one order, so that two processes never wait for each other's rows.
             for item_id, (stamp, reason) in sorted(reasons.items(), key=lambda pair: pair[0])
         ]
-        with self._store.adding() as connection:
+        with self._store.adding_about(user_id) as connection:
             upsert(connection, t.wordings, rows)
 
     # ------------------------------------------------------------ conversations
@@ -132,10 +136,13 @@ class ResponseLog:
             )
         return found
 
-    def save_conversation(self, conversation_id: str, body: str) -> None:
+    def save_conversation(
+        self, conversation_id: str, body: str, about: Collection[str] = ()
+    ) -> None:
+        """`about`: users whom it speaks of; it is not saved where one of them was erased."""
         c = t.conversations.c
         row = {"conversation_id": conversation_id, "time": _ms(datetime.now(UTC)), "body": body}
-        with self._store.adding() as connection:
+        with self._store.adding_about(*about) as connection:
             upsert(connection, t.conversations, [row])
             newest = sa.select(c.time).order_by(c.time.desc()).offset(CONVERSATIONS - 1).limit(1)
             if (least := connection.scalar(newest)) is not None:

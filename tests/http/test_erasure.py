@@ -1,0 +1,92 @@
+"""Who is erased stays erased, whatever is under way."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from limner.core.errors import UnknownIdError
+from limner.core.schema import LedgerRow, StoredAnswer
+from limner.store import ResponseLog, open_store
+from limner.store import tables as t
+from tests.e2e.running import IDS
+from tests.http.tasteful import copied, engine_of, serving
+
+ABOUT = (t.users, t.profiles, t.unembedded, t.answers, t.ledger, t.keys, t.shown, t.outcomes)
+
+
+def rows_about(folder: Path, user_id: str) -> dict[str, int]:
+    """Rows of a store that name a user, by table; only tables that have some."""
+    store = open_store(str(folder / "store"), create=False)
+    with store.reading() as connection:
+        counts = {
+            table.name: connection.scalar(
+                sa.select(sa.func.count()).select_from(table).where(table.c.user_id == user_id)
+            )
+            for table in (*ABOUT, t.wordings)
+        }
+    store.close()
+    return {name: count for name, count in counts.items() if count}
+
+
+def test_nobody_comes_back_who_is_erased_while_others_ask(trained: Path, tmp_path: Path) -> None:
+    folder = copied(trained, tmp_path)
+    gone = IDS[:8]
+    with serving(folder) as client, ThreadPoolExecutor(8) as threads:
+
+        def ask(user_id: str) -> None:
+            for _ in range(6):
+                client.get(f"/v1/users/{user_id}/recommendations")
+                client.post(f"/v1/users/{user_id}/profile/build", json={"force": True})
+                client.post("/v1/chat", json={"question": f"What does {user_id} like?"})
+                said = {"items": [{"item_id": "01", "type": "like"}]}
+                client.post(f"/v1/users/{user_id}/feedback", json=said)
+
+        asking = [threads.submit(ask, user_id) for user_id in gone]
+        for user_id in gone:
+            assert client.delete(f"/v1/users/{user_id}").status_code == 200
+        for one in asking:
+            one.result()
+        like = client.get("/v1/users", params={"like": "comedy", "n": 100}).json()
+    assert not {user["user_id"] for user in like["users"]} & set(gone)
+    assert {user: rows_about(folder, user) for user in gone} == dict.fromkeys(gone, {})
+    engine = engine_of(folder)
+    index = engine.state.vectors.index()
+    assert not index.owned("portraits", gone) and not index.owned("preferences", gone)
+    engine.store.close()
+
+
+def test_what_is_written_late_is_not_kept_and_what_it_cost_is(
+    trained: Path, tmp_path: Path
+) -> None:
+    folder = copied(trained, tmp_path)
+    engine = engine_of(folder)
+    profile = asyncio.run(engine.profile("u0"))
+    engine.erase("u0")
+    log = ResponseLog(engine.store)
+    log.save_conversation("about both", "{}", ["u1", "u0"])
+    log.save_conversation("about one", "{}", ["u1"])
+    assert (log.conversation("about both"), log.conversation("about one")) == (None, "{}")
+    engine.store.save_answer("key", "u0", StoredAnswer(text="u0"))
+    assert engine.store.answer("key") is None
+    with pytest.raises(UnknownIdError):
+        engine.store.save_profile(profile)
+    call = LedgerRow(
+        purpose="portrait",
+        model="m",
+        prompt="p@1",
+        user_id="u0",
+        input_tokens=7,
+        output_tokens=3,
+        cost=0.5,
+        seconds=1.0,
+        outcome="ok",
+        at=datetime.now(UTC),
+    )
+    engine.store.add_ledger(call)
+    assert engine.store.ledger() == [call.model_copy(update={"user_id": None})]
+    engine.store.close()
+    assert rows_about(folder, "u0") == {}
