@@ -52,7 +52,7 @@ def test_nobody_comes_back_who_is_erased_while_others_ask(trained: Path, tmp_pat
             one.result()
         like = client.get("/v1/users", params={"like": "comedy"})
     assert like.status_code == 200, like.text
-    assert not [user for user in gone if f"\"{user}\"" in like.text], like.text
+    assert not [user for user in gone if f'"{user}"' in like.text], like.text
     assert not [(user, rows) for user in gone if (rows := rows_about(folder, user))]
     engine = engine_of(folder)
     index = engine.state.vectors.index()
