@@ -32,6 +32,8 @@ class _Body(BaseModel):
     given: int = 0
     user_id: str | None = None
     only: str | None = None
+    about: list[str] = []
+    """Every user whom it speaks of."""
 
 
 @dataclass
@@ -103,15 +105,17 @@ class ConversationLog:
     def _keep(self, talk: Talk, question: str, reply: Answer) -> None:
         pairs = [*talk.pairs, (question, reply.text)][-PAIRS:]
         conversation = talk.conversation
+        named = (conversation.user_id, conversation.only, *conversation.users)
+        about = sorted({user for user in named if user})
         body = _Body(
             pairs=pairs,
             numbers=conversation.numbers,
             given=conversation.given,
             user_id=conversation.user_id,
             only=conversation.only,
+            about=about,
         ).model_dump_json()
-        about = {conversation.user_id, conversation.only, *conversation.users} - {None}
-        self._kept.save_conversation(talk.id, body, [user for user in about if user])
+        self._kept.save_conversation(talk.id, body, about)
         with self._lock:
             self._live[talk.id] = (body, conversation)
             while len(self._live) > LIVE:

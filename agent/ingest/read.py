@@ -2,7 +2,6 @@
 interpreted here.
 """
 
-import bz2
 import codecs
 import csv
 import errno
@@ -20,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import pandas as pd
 from charset_normalizer import from_bytes
@@ -28,6 +27,7 @@ from charset_normalizer import from_bytes
 from limner.core.errors import BadInputError, StoreFullError
 from limner.core.messages import Message, message
 from limner.ingest.mapping import FileFormat
+from limner.ingest.unpacking import bounded, unpacked
 
 LINE = "__line__"
 """Column that holds the 1-based line (or record) number."""
@@ -122,7 +122,7 @@ def _read_archive(file: Path, reading: FileFormat, rows: int) -> Iterator[TableC
         with tempfile.TemporaryFile() as plain:
             # Unpacked to disk once: members are read in order of name, and going back in a
             # compressed stream is slow.
-            with _decompressed(file) as packed:
+            with file.open("rb") as raw, unpacked(raw, file.name) as packed:
                 shutil.copyfileobj(packed, plain, 1 << 20)
             plain.seek(0)
             with tarfile.open(fileobj=plain) as archive:
@@ -151,18 +151,9 @@ def _read_zip(file: Path, reading: FileFormat, rows: int) -> Iterator[TableChunk
             if not m.is_dir() and m.file_size and _may_be_table(m.filename)
         ]
         for member in sorted(members, key=lambda m: m.filename):
-            with packed.open(member) as stream:
+            with packed.open(member) as opened:
+                stream = bounded(opened, member.compress_size, member.filename)
                 yield from _read_stream(member.filename, stream, reading, rows)
-
-
-def _decompressed(file: Path) -> IO[bytes]:
-    with file.open("rb") as stream:
-        head = stream.read(6)
-    if head[:2] == b"\x1f\x8b":
-        return cast(IO[bytes], gzip.open(file))
-    if head == b"\xfd7zXZ\x00":
-        return lzma.open(file)
-    return bz2.open(file) if head[:3] == b"BZh" else file.open("rb")
 
 
 def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> Iterator[TableChunk]:
@@ -174,7 +165,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
     elif head[:4] == b"PK\x03\x04":
         frames = _excel(name, raw, notes)
     else:
-        stream = _unpacked(raw, head)
+        stream = unpacked(raw, name)
         sample = stream.read(_SAMPLE)
         stream.seek(0)
         if not sample.strip():
@@ -195,16 +186,9 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
         first = False
 
 
-def _unpacked(raw: IO[bytes], head: bytes) -> IO[bytes]:
-    """A stream whose first bytes are `head`, decompressed if it is gzip or xz."""
-    if head[:2] == b"\x1f\x8b":
-        return cast(IO[bytes], gzip.open(raw))
-    return lzma.open(raw) if head == b"\xfd7zXZ\x00" else raw
-
-
 def _plain_name(name: str) -> str:
     """A file's name in lower case, without the ending of a compression."""
-    return name.lower().removesuffix(".gz").removesuffix(".xz")
+    return name.lower().removesuffix(".gz").removesuffix(".xz").removesuffix(".bz2")
 
 
 def _binary(name: str) -> BadInputError:
@@ -339,7 +323,7 @@ def opening(file: str) -> str:
     path = Path(file)
     if not path.is_file() or file.lower().endswith(_ARCHIVES) or zipfile.is_zipfile(path):
         return ""
-    with _decompressed(path) as stream:
+    with path.open("rb") as raw, unpacked(raw, path.name) as stream:
         sample = stream.read(_SAMPLE)
         if sample[:4] == b"PAR1" or not sample:
             return ""

@@ -4,8 +4,9 @@ erasure.
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, StrictBool
@@ -14,11 +15,14 @@ from limner.core.availability import AVAILABLE, HIDDEN
 from limner.core.errors import BadInputError, UnknownIdError
 from limner.core.messages import Message, message
 from limner.core.schema import (
+    ApiKey,
     Event,
     Item,
     LedgerRow,
+    Outcome,
     Polarity,
     Profile,
+    Reason,
     RowsReport,
     Scalar,
     ShownList,
@@ -119,6 +123,33 @@ class Erased(Value):
     """What a reader should know about how it was made."""
 
 
+class StoredReason(Value):
+    """A reason for an item in a model's words, as it is stored for later lists."""
+
+    item_id: str
+    """The item that it is for."""
+    reason: Reason
+    """The reason."""
+
+
+class StoredConversation(Value):
+    """A conversation in which a user is named."""
+
+    conversation_id: str
+    """The id under which it goes on."""
+    pairs: list[tuple[str, str]]
+    """Questions with their answers, oldest first."""
+
+
+class RejectedLine(Value):
+    """A row that an ingest rejected."""
+
+    reason: str
+    """Why it was."""
+    row: dict[str, str]
+    """Its cells by column."""
+
+
 class Export(Value):
     """All that is stored of a user."""
 
@@ -132,6 +163,16 @@ class Export(Value):
     """Lists that were recommended to the user and are still stored."""
     ledger: list[LedgerRow]
     """Calls of a language model about the user."""
+    outcomes: list[Outcome]
+    """What came of items of recommended lists."""
+    reasons: list[StoredReason]
+    """Reasons in a model's words that are stored for later lists."""
+    conversations: list[StoredConversation]
+    """Conversations that name the user."""
+    keys: list[ApiKey]
+    """API keys of this user alone, without their secrets."""
+    rejected: list[RejectedLine]
+    """Rows that were rejected by an ingest and name the user."""
 
 
 def thumb_of(event: Event) -> Thumb | None:
@@ -330,6 +371,22 @@ class DataEditor:
             profiles=self._store.profile_versions(user_id),
             recommendations=self._kept.lists_of(user_id),
             ledger=self._store.ledger(user_id),
+            outcomes=self._kept.outcomes_of(user_id),
+            reasons=[
+                StoredReason(item_id=item_id, reason=reason)
+                for item_id, reason in self._kept.reasons_of(user_id)
+            ],
+            conversations=[
+                StoredConversation(conversation_id=key, pairs=json.loads(body)["pairs"])
+                for key, body in self._kept.conversations_about(user_id)
+            ],
+            keys=[key for key in self._store.api_keys() if key.user_id == user_id],
+            rejected=[
+                RejectedLine(reason=line.get("reason", ""), row=line["row"])
+                for file in sorted(self._rejects())
+                for line in map(json.loads, file.read_text(encoding="utf-8").splitlines())
+                if user_id in _values(line)
+            ],
         )
 
     def erase(self, user_id: str) -> Erased:
@@ -353,9 +410,12 @@ class DataEditor:
             notes=[message("erase.channels_later"), message("erase.vector_log")],
         )
 
+    def _rejects(self) -> Iterable[Path]:
+        return (self._store.folder / "rejected").glob("*.jsonl")
+
     def _clean_rejects(self, user_id: str) -> None:
         """Take the user's rows out of the files of rejected rows."""
-        for file in (self._store.folder / "rejected").glob("*.jsonl"):
+        for file in self._rejects():
             lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
             left = [line for line in lines if user_id not in _cells(line)]
             if len(left) < len(lines):
@@ -366,8 +426,12 @@ class DataEditor:
 
 def _cells(line: str) -> set[str]:
     with suppress(ValueError):
-        return {str(cell).strip() for cell in json.loads(line)["row"].values()}
+        return _values(json.loads(line))
     return set()
+
+
+def _values(line: Mapping[str, Mapping[str, object]]) -> set[str]:
+    return {str(cell).strip() for cell in line["row"].values()}
 
 
 _LOOSE = ("price", "image", "audio")

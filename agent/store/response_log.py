@@ -2,6 +2,7 @@
 conversations. Any process may add to them.
 """
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -91,7 +92,25 @@ class ResponseLog:
                 found.setdefault((row.channel, row.model_version), Counter())[row.type] += row.n
         return found
 
+    def outcomes_of(self, user_id: str) -> list[Outcome]:
+        """What came of a user's lists."""
+        o = t.outcomes.c
+        query = sa.select(t.outcomes).where(o.user_id == user_id)
+        with self._store.reading() as connection:
+            rows = connection.execute(query.order_by(o.recommendation_id, o.item_id, o.type))
+            return [Outcome.model_validate(dict(row._mapping)) for row in rows]
+
     # ------------------------------------------------------------ wording
+
+    def reasons_of(self, user_id: str) -> list[tuple[str, Reason]]:
+        """(item id, reason in a model's words) of all that is stored for a user, by item id."""
+        w = t.wordings.c
+        query = sa.select(w.item_id, w.body).where(w.user_id == user_id).order_by(w.item_id)
+        with self._store.reading() as connection:
+            return [
+                (row.item_id, Reason.model_validate_json(row.body))
+                for row in connection.execute(query)
+            ]
 
     def wordings(self, user_id: str, stamps: Mapping[str, str]) -> dict[str, Reason]:
         """Stored reasons of a user by item id. Only items whose stored stamp equals the given one
@@ -136,10 +155,21 @@ class ResponseLog:
             )
         return found
 
+    def conversations_about(self, user_id: str) -> list[tuple[str, str]]:
+        """(id, saved JSON) of conversations that were saved as being about a user, oldest first."""
+        c = t.conversations.c
+        said = c.body.contains(json.dumps(user_id, ensure_ascii=False)[1:-1], autoescape=True)
+        query = sa.select(c.conversation_id, c.body).where(said).order_by(c.time)
+        with self._store.reading() as connection:
+            found = [(row.conversation_id, row.body) for row in connection.execute(query)]
+        return [(key, body) for key, body in found if user_id in json.loads(body).get("about", ())]
+
     def save_conversation(
         self, conversation_id: str, body: str, about: Collection[str] = ()
     ) -> None:
-        """`about`: users whom it speaks of; it is not saved where one of them was erased."""
+        """`about`: users whom it speaks of, as its JSON names them too; it is not saved where one
+        of them was erased.
+        """
         c = t.conversations.c
         row = {"conversation_id": conversation_id, "time": _ms(datetime.now(UTC)), "body": body}
         with self._store.adding_about(*about) as connection:

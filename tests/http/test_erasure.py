@@ -12,6 +12,7 @@ from limner.core.errors import UnknownIdError
 from limner.core.schema import LedgerRow, StoredAnswer
 from limner.store import ResponseLog, open_store
 from limner.store import tables as t
+from limner.store.api_keys import create_key
 from tests.e2e.running import IDS
 from tests.http.tasteful import copied, engine_of, serving
 
@@ -91,3 +92,28 @@ def test_what_is_written_late_is_not_kept_and_what_it_cost_is(
     assert engine.store.ledger() == [call.model_copy(update={"user_id": None})]
     engine.store.close()
     assert rows_about(folder, "u0") == {}
+
+
+def test_an_export_holds_all_that_is_stored_of_a_user_and_of_nobody_else(
+    trained: Path, tmp_path: Path
+) -> None:
+    folder = copied(trained, tmp_path)
+    with serving(folder) as client:
+        listed = client.get("/v1/users/u1/recommendations").json()
+        item = listed["recommendations"][0]["item"]["item_id"]
+        said = {
+            "recommendation_id": listed["recommendation_id"],
+            "items": [{"item_id": item, "type": "click"}],
+        }
+        client.post("/v1/users/u1/feedback", json=said)
+        for user_id in ("u1", "u2"):
+            client.post("/v1/chat", json={"question": f"What does {user_id} like?"})
+        bad = [{"user_id": "u1", "type": "rating", "item_id": "01", "timestamp": "not a time"}]
+        client.post("/v1/events", json={"rows": bad})
+        create_key(engine_of(folder).store, user_id="u1", name="theirs")
+        held = client.get("/v1/users/u1/export").json()
+    assert [row["type"] for row in held["outcomes"]] == ["click"]
+    assert [key["name"] for key in held["keys"]] == ["theirs"] and "hash" not in str(held["keys"])
+    [talk] = held["conversations"]
+    assert talk["pairs"][0][0] == "What does u1 like?"
+    assert held["reasons"] == [] and isinstance(held["rejected"], list)

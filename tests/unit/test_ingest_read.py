@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from limner.core.errors import BadInputError
-from limner.ingest import ingest_frames, propose_mapping
+from limner.ingest import ingest_frames, propose_mapping, unpacking
 from limner.ingest.mapping import FileFormat
 from limner.ingest.read import BROKEN, LINE, estimated_rows, guess_separator, read_table
 from tests.unit.ingesting import Bench
@@ -401,3 +401,32 @@ def test_a_proposal_joins_side_tables_and_doubles_a_table(bench: Bench) -> None:
     assert tree["items"] == {"item_id": "product_id", "title": "product_name"}
     assert "brand" not in tree["ignore"]
     assert {"user_id", "qty"} <= set(tree["ignore"])
+
+
+def _packed(kind: str, text: bytes) -> bytes:
+    out = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("i.csv", text)
+    elif kind == "tar.gz":
+        with tarfile.open(fileobj=out, mode="w:gz") as tar:
+            entry = tarfile.TarInfo("i.csv")
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text))
+    else:
+        pack = {"csv.gz": gzip.compress, "csv.xz": lzma.compress, "csv.bz2": bz2.compress}[kind]
+        out.write(pack(text))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["csv.gz", "csv.xz", "csv.bz2", "zip", "tar.gz"])
+def test_what_unpacks_to_more_than_a_table_does_is_not_read_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    rows = "".join(f"{at},A title of item {at}\n" for at in range(200)).encode()
+    honest = bench.write(f"a.{kind}", _packed(kind, b"item_id,title\n" + rows))
+    bomb = bench.write(f"b.{kind}", _packed(kind, b"item_id,title\n" + b"1,0\n" * 2_000_000))
+    monkeypatch.setattr(unpacking, "FLOOR", 1 << 10)
+    assert bench.run(items=honest).items.kept == 200
+    with pytest.raises(BadInputError, match="unpacks to more than 300 times"):
+        bench.run(items=bomb)
