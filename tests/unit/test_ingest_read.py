@@ -413,9 +413,12 @@ def _packed(kind: str, text: bytes) -> bytes:
             entry = tarfile.TarInfo("i.csv")
             entry.size = len(text)
             tar.addfile(entry, io.BytesIO(text))
+    elif kind == "csv.gz":
+        return gzip.compress(text)
+    elif kind == "csv.xz":
+        return lzma.compress(text)
     else:
-        pack = {"csv.gz": gzip.compress, "csv.xz": lzma.compress, "csv.bz2": bz2.compress}[kind]
-        out.write(pack(text))
+        return bz2.compress(text)
     return out.getvalue()
 
 
