@@ -244,6 +244,7 @@ def test_what_is_read_together_from_postgresql_is_of_one_moment(
 def test_two_processes_may_save_the_same_rows_at_once(place: StorePlace) -> None:
     stores = [place.open() for _ in range(4)]
     log = [ResponseLog(store) for store in stores]
+    stores[0].add_users([User(user_id="u")])
     outcome = Outcome(
         recommendation_id="r",
         item_id="i",

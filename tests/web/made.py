@@ -120,6 +120,6 @@ def served(made: Path, folder: Path, *, keys: bool = False) -> Iterator[tuple[Li
     """The page over a copy of a made store."""
     engine = engine_of(copied(made, folder))
     ring = KeyRing(engine.store) if keys else None
-    access = Access(ring, engine.settings.server, only_loopback=True)
+    access = Access(ring, engine.settings.server, only_loopback=not keys)
     with live(create_app(engine, access=access)) as server:
         yield server, engine
