@@ -26,7 +26,7 @@ def test_a_small_run_measures_every_figure(tmp_path: Path) -> None:
     write_shop(tmp_path, items=60, users=30, each=15)
     limner(tmp_path, "ingest", *files_of(tmp_path))
     limner(tmp_path, "train")
-    measured = run(tmp_path, 1, asked=5, users=30)
+    measured = run(tmp_path, 3, asked=5, users=30)
     assert [figures.asked for figures in measured] == [
         "recommendations",
         "recommendations",
