@@ -51,3 +51,14 @@ def test_every_decision_is_listed_and_says_why() -> None:
         assert f"]({record.name})" in listed
         assert text.startswith(f"# {int(record.name[:4])}. ")
         assert all(part in text for part in ("**Decided.**", "**Why.**", "**Costs.**"))
+
+
+def test_what_the_pages_import_is_there() -> None:
+    lines = {
+        line
+        for page in PAGES
+        for line in re.findall(r"^ *(from limner[\w.]* import [\w, ]+)$", page.read_text(), re.M)
+    }
+    assert len(lines) > 5
+    for line in lines:
+        exec(line, {})
