@@ -199,9 +199,8 @@ class ProfileBuilder:
                 report = await self.build([user_id], await self.models.ready(), 1, force=False)
         except StoreBusyError as error:
             return [message("portrait.unstored", why=error)]
-        if report.built:
-            return []
-        return [message("portrait.unstored", why=report.stopped or report.failed[user_id])]
+        why = report.stopped or report.failed.get(user_id)
+        return [] if why is None else [message("portrait.unstored", why=why)]
 
     def profile(
         self, user_id: str, version: int | None = None, notes: Sequence[Message] = ()

@@ -4,8 +4,8 @@ erasure.
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -218,6 +218,16 @@ class DataEditor:
                 raise BadInputError("item.wrong_change", reason=report.rows[0].reason)
         return self._store.items([item_id])[0]
 
+    @contextmanager
+    def changing_user(self, user_id: str) -> Iterator[None]:
+        """A change of what is stored of a user, alone; an erasure is before it or after it.
+
+        Raises UnknownIdError, and StoreBusyError where others go on writing.
+        """
+        with self._store.changing(wait=self._wait):
+            self._store.require_user(user_id)
+            yield
+
     def edit_portrait(self, user_id: str, edit: PortraitEdit) -> Profile:
         """Apply a user's corrections, and return the new portrait: stated preferences come first,
         struck claims are gone.
@@ -229,7 +239,7 @@ class DataEditor:
         if not edit.state and not edit.strike and not edit.withdraw:
             raise BadInputError("edit.empty")
         key = edit.edit_id
-        with self._store.changing(wait=self._wait):
+        with self.changing_user(user_id):
             if key and self._store.events_by_id([f"{key}-0"]):
                 return self._painter.profile(user_id)
             contexts = [
@@ -258,7 +268,7 @@ class DataEditor:
 
         Portraits that count these events are erased too, and the newest one is counted again.
         """
-        with self._store.changing(wait=self._wait):
+        with self.changing_user(user_id):
             thumbs = [
                 one
                 for one in self._store.events(user_id)
@@ -382,10 +392,10 @@ class DataEditor:
             ],
             keys=[key for key in self._store.api_keys() if key.user_id == user_id],
             rejected=[
-                RejectedLine(reason=line.get("reason", ""), row=line["row"])
+                _rejected_line(line)
                 for file in sorted(self._rejects())
-                for line in map(json.loads, file.read_text(encoding="utf-8").splitlines())
-                if user_id in _values(line)
+                for line in file.read_text(encoding="utf-8").splitlines()
+                if user_id in _cells(line)
             ],
         )
 
@@ -395,8 +405,7 @@ class DataEditor:
         What was learned over everyone holds no names; it is counted anew, and trained anew with the
         next training.
         """
-        self._store.require_user(user_id)
-        with self._store.changing(wait=self._wait):
+        with self.changing_user(user_id):
             self._derived.portraits.forget(
                 user_id
             )  # first: where the index is away, nothing is erased by half
@@ -424,14 +433,15 @@ class DataEditor:
                 part.replace(file)
 
 
+def _rejected_line(line: str) -> RejectedLine:
+    read = json.loads(line)
+    return RejectedLine(reason=read["reason"], row=read["row"])
+
+
 def _cells(line: str) -> set[str]:
     with suppress(ValueError):
-        return _values(json.loads(line))
+        return {str(cell).strip() for cell in json.loads(line)["row"].values()}
     return set()
-
-
-def _values(line: Mapping[str, Mapping[str, object]]) -> set[str]:
-    return {str(cell).strip() for cell in line["row"].values()}
 
 
 _LOOSE = ("price", "image", "audio")

@@ -176,7 +176,8 @@ class FeedbackService:
         if not sent:
             return 0, {}
         events = [_row(user_id, item, feedback) for item in sent.values()]
-        report, rows = self._editor.take("events", events), list(sent)
+        with self._editor.changing_user(user_id):
+            report, rows = self._editor.take("events", events), list(sent)
         return report.kept, {rows[bad.row]: bad.reason for bad in report.rows}
 
     def _of(self, user_id: str, feedback: Feedback) -> ShownList | None:

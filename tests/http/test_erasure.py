@@ -1,6 +1,7 @@
 """Who is erased stays erased, whatever is under way."""
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from limner.core.errors import UnknownIdError
-from limner.core.schema import LedgerRow, StoredAnswer
+from limner.core.schema import LedgerRow, StoredAnswer, User
+from limner.recommend.feedback import Feedback, FeedbackItem
 from limner.store import ResponseLog, open_store
 from limner.store import tables as t
 from limner.store.api_keys import create_key
+from limner.testing import ScriptedServer
 from tests.e2e.running import IDS
-from tests.http.tasteful import copied, engine_of, serving
+from tests.http.tasteful import copied, engine_of, scripted, serving
 
 ABOUT = (t.users, t.profiles, t.unembedded, t.answers, t.ledger, t.keys, t.shown, t.outcomes)
 
@@ -108,12 +111,51 @@ def test_an_export_holds_all_that_is_stored_of_a_user_and_of_nobody_else(
         client.post("/v1/users/u1/feedback", json=said)
         for user_id in ("u1", "u2"):
             client.post("/v1/chat", json={"question": f"What does {user_id} like?"})
-        bad = [{"user_id": "u1", "type": "rating", "item_id": "01", "timestamp": "not a time"}]
-        client.post("/v1/events", json={"rows": bad})
+        rows = [{"reason": "bad time", "row": {"user_id": user}} for user in ("u1", "u2")]
+        (folder / "store" / "rejected").mkdir()
+        (folder / "store" / "rejected" / "a.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows) + '{"row": {"user_id": "u1'
+        )
         create_key(engine_of(folder).store, user_id="u1", name="theirs")
         held = client.get("/v1/users/u1/export").json()
     assert [row["type"] for row in held["outcomes"]] == ["click"]
     assert [key["name"] for key in held["keys"]] == ["theirs"] and "hash" not in str(held["keys"])
     [talk] = held["conversations"]
     assert talk["pairs"][0][0] == "What does u1 like?"
-    assert held["reasons"] == [] and isinstance(held["rejected"], list)
+    assert held["reasons"] == [] and held["rejected"] == rows[:1]
+
+
+def test_a_user_who_is_erased_before_their_first_portrait_is_unknown(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedServer() as server:
+        engine = engine_of(copied(trained, tmp_path), **scripted(server))
+
+        def erased_meanwhile(user_id: str, version: int | None = None) -> None:
+            monkeypatch.undo()
+            engine.erase(user_id)
+
+        monkeypatch.setattr(engine.store, "profile", erased_meanwhile)
+        with pytest.raises(UnknownIdError):
+            asyncio.run(engine.profile("u0"))
+        engine.store.close()
+
+
+def test_feedback_that_comes_late_makes_nobody_anew(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of(copied(trained, tmp_path))
+    real = engine.store.require_user
+
+    def asked_then_erased(user_id: str) -> User:
+        user = real(user_id)
+        monkeypatch.undo()
+        engine.erase(user_id)
+        return user
+
+    monkeypatch.setattr(engine.store, "require_user", asked_then_erased)
+    liked = Feedback(items=[FeedbackItem(item_id="01", type="like")])
+    with pytest.raises(UnknownIdError):
+        engine.feedback.hear("u0", liked)
+    assert engine.store.user("u0") is None
+    engine.store.close()
