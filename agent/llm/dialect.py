@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
 from limner.llm.base import ChatRequest
@@ -55,6 +57,16 @@ class Complaint:
         return cls(status, str(error.get("message") or error), f"{told} {error.get('type') or ''}")
 
     @property
+    def detail(self) -> str:
+        """The server's sentence as it may be shown."""
+        return short(self.text)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server asks to wait; None where it does not say."""
+        return _retry_after(self.headers or {})
+
+    @property
     def words(self) -> str:
         """All that it says, in lower case."""
         return f"{self.text} {self.code}".lower()
@@ -101,6 +113,33 @@ class Dialect:
             return False
         vague = complaint.status in _VAGUE
         return any(lesson(self, complaint.words, request, vague) for lesson in _LESSONS)
+
+
+def short(text: str) -> str:
+    """One line of at most 200 characters, without anything that looks like a key."""
+    return re.sub(r"sk-[\w-]{8,}", "sk-…", " ".join(text.split()))[:200]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `Retry-After` (seconds or an HTTP date) or OpenAI's `retry-after-ms`;
+    None where absent.
+    """
+    if milliseconds := headers.get("retry-after-ms"):
+        try:
+            return max(0.0, float(milliseconds) / 1000)
+        except ValueError:
+            pass  # the standard header may still be right
+    value = headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 def _other_limit(dialect: Dialect, words: str, _: ChatRequest, __: bool) -> bool:

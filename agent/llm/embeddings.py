@@ -8,7 +8,6 @@ from limner.core.errors import ModelRefusedError, ModelUnavailableError
 from limner.core.settings import Settings
 from limner.llm.dialect import Complaint
 from limner.llm.endpoint import ModelEndpoint
-from limner.llm.openai_chat import _retry_after, _short
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
@@ -79,7 +78,7 @@ class EmbeddingClient:
             model=self._model,
             url=self._endpoint.url,
             status=complaint.status,
-            detail=_short(complaint.text),
+            detail=complaint.detail,
         )
 
     def _away(self, error: Exception) -> ModelUnavailableError:
@@ -100,7 +99,7 @@ class EmbeddingClient:
         def wait(state: "RetryCallState") -> float:
             error = state.outcome.exception() if state.outcome else None
             if isinstance(error, openai.APIStatusError):
-                return backoff(state) + (_retry_after(error.response.headers) or 0.0)
+                return backoff(state) + (Complaint.of(error).retry_after or 0.0)
             return backoff(state)
 
         def stop(state: "RetryCallState") -> bool:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from limner.core.errors import ModelRefusedError, SettingsError
@@ -79,16 +79,9 @@ class ModelEndpoint:
 
         with _proxies_checked():
             http = openai.DefaultAsyncHttpxClient(trust_env=not self.is_local, timeout=timeout)
-        version = self.query.get("api-version")
-        azure = partial(openai.AsyncAzureOpenAI, api_version=version)
-        return (azure if version else openai.AsyncOpenAI)(
-            base_url=self.url,
-            api_key=self.api_key or "none",
-            default_query=self.query,
-            http_client=http,
-            max_retries=0,
-            timeout=timeout,
-        )
+        azure = partial(openai.AsyncAzureOpenAI, api_version=self._version)
+        make = azure if self._version else openai.AsyncOpenAI
+        return make(http_client=http, **self._options(timeout))
 
     def client(self, timeout: float) -> "OpenAI":
         """A client without an event loop; otherwise as `async_client`."""
@@ -96,16 +89,31 @@ class ModelEndpoint:
 
         with _proxies_checked():
             http = openai.DefaultHttpxClient(trust_env=not self.is_local, timeout=timeout)
-        version = self.query.get("api-version")
-        azure = partial(openai.AzureOpenAI, api_version=version)
-        return (azure if version else openai.OpenAI)(
-            base_url=self.url,
-            api_key=self.api_key or "none",
-            default_query=self.query,
-            http_client=http,
-            max_retries=0,
-            timeout=timeout,
-        )
+        azure = partial(openai.AzureOpenAI, api_version=self._version)
+        make = azure if self._version else openai.OpenAI
+        return make(http_client=http, **self._options(timeout))
+
+    @property
+    def _version(self) -> str | None:
+        """Of Azure's interface; None elsewhere."""
+        return self.query.get("api-version")
+
+    def _options(self, timeout: float) -> "_ClientOptions":
+        return {
+            "base_url": self.url,
+            "api_key": self.api_key or "none",
+            "default_query": self.query,
+            "max_retries": 0,
+            "timeout": timeout,
+        }
+
+
+class _ClientOptions(TypedDict):
+    base_url: str
+    api_key: str
+    default_query: Mapping[str, object]
+    max_retries: int
+    timeout: float
 
 
 @contextmanager

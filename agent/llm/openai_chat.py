@@ -9,13 +9,10 @@ name of the token limit are dropped or changed in the same way.
 
 import asyncio
 import math
-import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 from weakref import WeakKeyDictionary
@@ -25,7 +22,7 @@ from limner.core.messages import Message, message, plain
 from limner.core.schema import ChatMessage, ToolUse, Usage
 from limner.llm.base import ChatReply, ChatRequest, ToolSpec, schema_in_words, strict_schema
 from limner.llm.cross_loop_semaphore import CrossLoopSemaphore
-from limner.llm.dialect import Complaint, Dialect
+from limner.llm.dialect import Complaint, Dialect, short
 from limner.llm.endpoint import ModelEndpoint
 from limner.llm.reply_text import joined_text, without_thinking
 
@@ -306,12 +303,12 @@ class OpenAIChat:
             if not complaint.is_passing:
                 raise self._refusal(complaint) from error
             failure = message("model.failure.status", status=complaint.status)
-            again, cause = _Again(failure, after=_retry_after(complaint.headers or {})), error
+            again, cause = _Again(failure, after=complaint.retry_after), error
         except openai.APIConnectionError as error:
             again, cause = _connection(error), error
         except (openai.APIError, ValueError) as error:
             # ValueError: a body that is no JSON.
-            failure = message("model.failure.unreadable", detail=_short(str(error)))
+            failure = message("model.failure.unreadable", detail=short(str(error)))
             again, cause = _Again(failure), error
         except _transport_error() as error:
             again, cause = _Again(message("model.failure.dropped")), error
@@ -320,8 +317,7 @@ class OpenAIChat:
         raise again from cause
 
     def _refusal(self, complaint: Complaint) -> ModelRefusedError:
-        detail = _short(complaint.text)
-        url, name = self.endpoint.url, self.name
+        detail, url, name = complaint.detail, self.endpoint.url, self.name
         if complaint.is_filter:
             return ModelDeclinedError("model.filtered", model=name)
         if complaint.is_credit:
@@ -416,28 +412,6 @@ def _connection(error: "APIConnectionError") -> _Again:
     return _Again(message("model.failure.dropped"))
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `Retry-After` (seconds or an HTTP date) or OpenAI's `retry-after-ms`;
-    None where absent.
-    """
-    if milliseconds := headers.get("retry-after-ms"):
-        try:
-            return max(0.0, float(milliseconds) / 1000)
-        except ValueError:
-            pass  # the standard header may still be right
-    value = headers.get("retry-after")
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
 def _first_token(choice: "Choice", choices: tuple[str, ...]) -> dict[str, float] | None:
     """Log-probability of each choice as the first token, summed over its spellings; see
     `ChatReply.logprobs`.
@@ -458,8 +432,3 @@ def _first_token(choice: "Choice", choices: tuple[str, ...]) -> dict[str, float]
             mass[meant[0]] += math.exp(logprob)
     lowest = min(top.values())
     return {name: math.log(share) if share > 0 else lowest for name, share in mass.items()}
-
-
-def _short(text: str) -> str:
-    """One line of at most 200 characters, without anything that looks like a key."""
-    return re.sub(r"sk-[\w-]{8,}", "sk-…", " ".join(text.split()))[:200]

@@ -28,12 +28,9 @@ class ApiKeyStore(Database):
 
     def is_keyed(self) -> bool:
         """Whether there was ever a key, though it may be revoked or gone with its user."""
-        ever = sa.select(t.notes.c.name).where(t.notes.c.name == _KEYED)
+        noted = sa.exists().where(t.notes.c.name == _KEYED)
         with self.reading() as connection:
-            return (
-                connection.scalar(ever) is not None
-                or connection.scalar(sa.select(t.keys.c.key_id).limit(1)) is not None
-            )
+            return bool(connection.scalar(sa.select(noted | sa.exists(sa.select(t.keys.c.key_id)))))
 
     def api_key(self, hash_: str) -> ApiKey | None:
         """The key with this hash, revoked or not."""

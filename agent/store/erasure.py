@@ -1,6 +1,5 @@
 """Erasing a user or an event, with all that was derived from them."""
 
-import json
 from contextlib import suppress
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from limner.core.telemetry import logged
 from limner.store import tables as t
 from limner.store.changes import revise
 from limner.store.database import Database
+from limner.store.text_types import names
 
 
 class ErasingStore(Database):
@@ -39,11 +39,10 @@ class ErasingStore(Database):
                 connection.execute(sa.delete(table).where(table.c.user_id == user_id))
             # What was said of them is theirs too; a name in half a word costs a conversation or an
             # answer that must be asked for again, and nothing else.
-            name = json.dumps(user_id, ensure_ascii=False)[1:-1]
-            said = t.conversations.c.body.contains(name, autoescape=True)
-            connection.execute(sa.delete(t.conversations).where(said))
-            said = t.answers.c.body.contains(name, autoescape=True)
-            connection.execute(sa.delete(t.answers).where(t.answers.c.user_id.is_(None) & said))
+            talks, answers = t.conversations.c, t.answers.c
+            connection.execute(sa.delete(t.conversations).where(names(talks.body, user_id)))
+            of_nobody = answers.user_id.is_(None) & names(answers.body, user_id)
+            connection.execute(sa.delete(t.answers).where(of_nobody))
         with suppress(StoreError):
             self.checkpoint("TRUNCATE")  # the log holds the rows that are gone
         return gone

@@ -15,6 +15,7 @@ from limner.core.schema import Outcome, Reason, ShownList
 from limner.store import tables as t
 from limner.store.database import Database
 from limner.store.dialects import insert_new, upsert
+from limner.store.text_types import names
 
 LISTS_DAYS = 90
 """Days after which a shown list is deleted."""
@@ -158,8 +159,7 @@ class ResponseLog:
     def conversations_about(self, user_id: str) -> list[tuple[str, str]]:
         """(id, saved JSON) of conversations that were saved as being about a user, oldest first."""
         c = t.conversations.c
-        said = c.body.contains(json.dumps(user_id, ensure_ascii=False)[1:-1], autoescape=True)
-        query = sa.select(c.conversation_id, c.body).where(said).order_by(c.time)
+        query = sa.select(c.conversation_id, c.body).where(names(c.body, user_id)).order_by(c.time)
         with self._store.reading() as connection:
             found = [(row.conversation_id, row.body) for row in connection.execute(query)]
         return [(key, body) for key, body in found if user_id in json.loads(body).get("about", ())]

@@ -1,8 +1,14 @@
 """Text columns that behave alike on SQLite and PostgreSQL."""
 
+import json
 from typing import Any
 
 import sqlalchemy as sa
+
+
+def names(body: sa.Column[str], text: str) -> sa.ColumnElement[bool]:
+    """Whether a column of JSON holds a text, be it within another one."""
+    return body.contains(json.dumps(text, ensure_ascii=False)[1:-1], autoescape=True)
 
 
 class PortableText(sa.types.TypeDecorator[str]):
