@@ -590,7 +590,8 @@ class _Extent:
 
     def add(self, columns: EventColumns) -> None:
         rated = np.isfinite(columns.value)
-        rated &= np.array([one in ("rating", "review") for one in columns.type], dtype=bool)
+        if rated.any():
+            rated &= np.array([one in ("rating", "review") for one in columns.type], dtype=bool)
         if rated.any():
             ratings = columns.value[rated]
             self.low = min(self.low, float(ratings.min()))
