@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from limner.core.errors import LimnerError, NotTrainedError
+from limner.core.errors import LimnerError
 from limner.core.messages import Message
 from limner.core.schema import Check, SkillScore
 from limner.llm.session import ModelSession
@@ -23,12 +23,10 @@ class Doctor:
         """What keeps answers from being given: of the store, the trained ranker and the vectors.
         Opens what is not open yet, so that the first request need not.
         """
-        looks = (self.store.revision, self._require_model, self.derived.vectors.check_index)
+        looks: list[Callable[[], object]] = [self.store.revision, self.derived.ranker.trained]
+        if self.derived.vectors.is_indexed():
+            looks.append(self.derived.vectors.check_index)
         return [fault for look in looks if (fault := _fault_of(look)) is not None]
-
-    def _require_model(self) -> None:
-        if not self.derived.ranker.trained():
-            raise NotTrainedError("health.untrained")
 
     async def examine(self, *, probe: bool = False) -> list[Check]:
         """Run all checks; each failed one says what to do."""

@@ -46,7 +46,7 @@ from limner.core.errors import LimnerError, UsageError
 from limner.core.messages import message
 from limner.core.settings import ServerSettings, Settings, debugging
 from limner.engine import Engine, open_engine
-from limner.recommend.serving import PATIENCE
+from limner.recommend.training import PATIENCE
 from limner.store import open_store
 from limner.store.api_keys import KeyRing, live_keys
 
@@ -194,9 +194,14 @@ async def warmed(engine: Engine, pool: Pool) -> None:
     reading = asyncio.create_task(pool.call(engine.recommendations.warm))
     reading.add_done_callback(_noted)
     await asyncio.wait([reading], timeout=_WARM)
-    if reading.done() and not engine.trainer.has_models():
+
+
+def train_first(engine: Engine) -> None:
+    """Begin the first training behind the answers, where there is anything to train on."""
+    if not engine.trainer.has_models() and engine.data.counts().events:
         text = message("server.untrained").text
         log.warning("not trained", extra={"fields": {"text": text}})
+        engine.trainer.start_behind()
 
 
 def _noted(reading: asyncio.Task[None]) -> None:
@@ -215,17 +220,19 @@ def create_app(
     of its work, too.
     """
     settings = engine.settings.server
-    engine.recommendations.patience = PATIENCE
+    engine.trainer.patience = PATIENCE
     pool = Pool(settings.threads)
     metrics = metrics or Metrics()
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await warmed(engine, pool)
+        await pool.call(train_first, engine)
         embedding = Embedding(engine, pool)
         embedding.start()
         yield
         await embedding.close()
+        await pool.call(engine.trainer.close)
         await pool.close()
         await engine.close()
 

@@ -45,9 +45,7 @@ class Shelf:
         it is not installed.
         """
         try:
-            embedder = choose_embedder(
-                Settings(embed=EmbedSettings(choice="wordllama")), len(self.items)
-            )
+            embedder = choose_embedder(Settings(embed=EmbedSettings(choice="wordllama")))
         except SettingsError:
             return None
         return ItemVectors([one.item_id for one in self.items], embedder.passages(self.texts))

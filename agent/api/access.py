@@ -41,6 +41,8 @@ CATALOGUE = frozenset(
         "/v1/popular",
         "/v1/recommendations",
         "/v1/models",
+        "/v1/training",
+        "/training",
     }
 )
 # What keeps to the end user of a key by itself, whatever is asked.

@@ -1,5 +1,7 @@
 """Whether the server lives and can answer, and what it has counted."""
 
+from typing import Literal
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
@@ -24,7 +26,9 @@ class Readiness(Value):
     """What answers rest on; where it is not well, a problem document says so instead."""
 
     store: str = Field("ok", description="Always ok.", examples=["ok"])
-    model: str = Field("ok", description="Of the trained ranker; always ok.", examples=["ok"])
+    model: Literal["ok", "untrained"] = Field(
+        "ok", description="Of the ranker; untrained: lists come from counts alone.", examples=["ok"]
+    )
     index: str = Field("ok", description="Of the vectors; always ok.", examples=["ok"])
 
 
@@ -39,13 +43,14 @@ def router(engine: Engine, pool: Pool, metrics: Metrics) -> APIRouter:
 
     @routes.get("/health/ready", responses=problems(503), response_model=Readiness)
     async def ready(request: Request) -> Readiness | Response:
-        """Store, trained ranker and vectors can be used; else a problem document that says what is
-        missing.
+        """Store, ranker and vectors can be used; else a problem document that says what is
+        wrong.
         """
         faults = await pool.call(engine.doctor.faults)
         if faults:
             return problem(503, "not_ready", joined(faults), language_of(request.headers))
-        return Readiness()
+        trained = await pool.call(engine.trainer.has_models)
+        return Readiness(model="ok" if trained else "untrained")
 
     @routes.get(
         "/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE: {}}}}

@@ -156,9 +156,7 @@ def _with_llm(settings: Settings, choice: str) -> Settings:
 
 def _with_fast_embedder(settings: Settings) -> Settings:
     """Portraits are what a demo waits for, not vectors; the store keeps the choice."""
-    return settings.model_copy(
-        update={"embed": settings.embed.model_copy(update={"fast_above": 0})}
-    )
+    return settings.model_copy(update={"embed": settings.embed.model_copy(update={"patience": 0})})
 
 
 def pick_users(active: Sequence[tuple[str, int]], count: int) -> list[str]:

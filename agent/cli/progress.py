@@ -41,7 +41,6 @@ class _ProgressTask:
     total: int | None
     task: TaskID | None
     started: float = field(default_factory=time.monotonic)
-    spoke: float = field(default_factory=time.monotonic)
     count: int = 0
 
     @property
@@ -60,6 +59,8 @@ class _ProgressTask:
         )
 
     def so_far(self) -> str:
+        if not self.count:
+            return f"{self.label}: for {duration(self.seconds)} so far"
         if not self.total:
             return f"{self.label}: {compact(self.count)} so far ({speed(self.rate)})"
         left = duration((self.total - self.count) / self.rate) if self.rate else "?"
@@ -92,6 +93,8 @@ class Bars:
         self._lock = threading.RLock()
         self._works: list[_ProgressTask] = []
         self._live: RichProgress | None = None
+        self._ended: threading.Event | None = None
+        """Ends the lines about long work, where the output is no terminal."""
 
     def start(self, label: str, total: int | None = None) -> None:
         label = clean(label)
@@ -103,6 +106,9 @@ class Bars:
                     self._live = self._bars()
                     self._live.start()
                 task = self._live.add_task(self._fitting(label), total=total)
+            elif not self.quiet and self._ended is None:
+                self._ended = threading.Event()
+                threading.Thread(target=self._beat, args=(self._ended,), daemon=True).start()
             self._works.append(_ProgressTask(label, total, task))
 
     def advance(self, n: int = 1) -> None:
@@ -113,9 +119,13 @@ class Bars:
             work.count += n
             if work.task is not None and self._live is not None:
                 self._live.advance(work.task, n)
-            elif not self.quiet and time.monotonic() - work.spoke > HEARTBEAT:
-                work.spoke = time.monotonic()
-                self._line(work.so_far())
+
+    def _beat(self, ended: threading.Event) -> None:
+        """In a log, a line now and then about the work at hand, whether or not it advances."""
+        while not ended.wait(HEARTBEAT):
+            with self._lock:
+                if self._works:
+                    self._line(self._works[-1].so_far())
 
     def done(self) -> None:
         with self._lock:
@@ -143,6 +153,9 @@ class Bars:
         if self._live is not None:
             self._live.stop()
             self._live = None
+        if self._ended is not None:
+            self._ended.set()
+            self._ended = None
 
     def _fitting(self, label: str) -> str:
         """A label cut so that the bar, count, rate and time fit beside it."""

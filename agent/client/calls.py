@@ -26,6 +26,7 @@ from limner.core.schema import (
     ReasonWording,
     Recommendations,
     RowsReport,
+    TrainingStatus,
     User,
 )
 from limner.profile.context import Context
@@ -227,6 +228,11 @@ def neighbors(item_id: str, n: int = 10, *, by: Near = "text") -> Ask[NearItems]
 def popular(n: int = 10, *, category: Sequence[str] = (), where: str = "") -> Ask[PopularItems]:
     """What most users have had."""
     return Ask("GET", "/v1/popular", PopularItems, {"n": n, "category": category, "filter": where})
+
+
+def training() -> Ask[TrainingStatus]:
+    """Whether lists come from a trained ranker, and how far a training has come."""
+    return Ask("GET", "/v1/training", TrainingStatus)
 
 
 def chat(question: str, *, conversation_id: str = "", user_id: str = "") -> Ask[Reply]:

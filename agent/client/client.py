@@ -67,6 +67,7 @@ class Calls:
     change = Call(calls.change)
     neighbors = Call(calls.neighbors)
     popular = Call(calls.popular)
+    training = Call(calls.training)
     chat = Call(calls.chat)
 
 

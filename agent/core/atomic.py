@@ -1,5 +1,5 @@
-"""Folders of several files that belong together: written beside, put in place when they are whole,
-and closed to other accounts of the machine.
+"""Files, and folders of several files that belong together: written beside, put in place when they
+are whole, and closed to other accounts of the machine.
 """
 
 import shutil
@@ -19,6 +19,13 @@ def make_private(folder: Path) -> None:
             wanted = 0o700 if path.is_dir() else 0o600
             if path.stat().st_mode & 0o777 != wanted:
                 path.chmod(wanted)
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Write a file such that a reader finds the old text or the new one, and never a part."""
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
 
 
 @contextmanager

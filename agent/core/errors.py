@@ -9,7 +9,6 @@
     │   └── UnknownIdError          no such user or item in the store
     ├── StoreError                  the store cannot do what was asked
     │   ├── StoreBusyError          another process is writing to it
-    │   │   └── NotTrainedError     the ranker is being trained, by this process
     │   ├── StoreFullError          no space left where the store lies
     │   ├── IndexBrokenError        the index cannot be read, and must be made anew
     │   └── IndexAwayError          the Chroma server that holds the index does not answer
@@ -87,10 +86,6 @@ class StoreError(LimnerError):
 
 class StoreBusyError(StoreError):
     """Another process is writing to the store."""
-
-
-class NotTrainedError(StoreBusyError):
-    """The ranker is being trained; what needs it can be asked for when that has ended."""
 
 
 class StoreFullError(StoreError):

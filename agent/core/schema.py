@@ -601,6 +601,10 @@ class Recommendations(Value):
     """The language model that had a part in it; null where none had."""
     fallback: bool = False
     """True where the user has no usable history and the list holds popular items."""
+    untrained: bool = False
+    """True before the first training has ended: the list comes from counts alone, in fixed
+    weights.
+    """
     wishes: ListOptions | None = None
     """Filters and shaping that were asked for; null where there were none."""
     notes: list[Message] = []
@@ -978,6 +982,38 @@ class Check(Value):
     """ok, warn (works, but not as well as it could) or fail."""
     detail: str
     """What was seen, and what to do about it."""
+
+
+class TrainingStep(Value):
+    """What a training is doing now."""
+
+    process: int
+    """Id of the process that trains, on the store's machine."""
+    step: str
+    """Its present step, in words."""
+    done: int = 0
+    """Number of parts of the step that are done."""
+    total: int | None = None
+    """Number of its parts; null where that is not known."""
+    since: datetime
+    """When the step began, UTC."""
+
+
+class TrainingStatus(Value):
+    """How the ranker of a store stands."""
+
+    state: Literal["untrained", "training", "trained"]
+    """untrained: lists come from counts alone; training: for the first time, or anew; trained:
+    lists come from the learned ranker.
+    """
+    model_version: int | None = None
+    """Version of the trained model that lists come from; null before the first."""
+    outdated: bool = False
+    """Whether newer events came after those it was trained on."""
+    now: TrainingStep | None = None
+    """What the training under way is doing; null where none is."""
+    error: Message | None = None
+    """Why the last training in this process failed; null where none did."""
 
 
 # ---------------------------------------------------------------- who may ask

@@ -156,8 +156,10 @@ class EmbedSettings(SettingsSection):
     """From the environment only. With a `base_url` of its own, the key of `llm` is never sent."""
     batch: int = Field(default=256, ge=1)
     """Texts in one request at most; fewer where the endpoint takes fewer."""
-    fast_above: int = 5000
-    """Catalogue size above which `auto` takes the fast embedder."""
+    patience: float = Field(default=60.0, ge=0)
+    """Seconds that embedding a catalogue may take, by a trial on its texts; `auto` takes the fast
+    embedder where the better one would take longer.
+    """
 
 
 class PortraitSettings(SettingsSection):

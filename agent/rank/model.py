@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from limner.core.atomic import replace_text
 from limner.core.errors import UNREADABLE, StoreError
 from limner.core.interactions import Interactions
 from limner.core.progress import Progress, Quiet
@@ -43,6 +44,12 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
 CURRENT = "current"
+_COUNTED = "counts alone"
+"""Method of a model to which nothing was fitted."""
+_LEARNED = frozenset(
+    {"collaborative", "collaborative_5", "collaborative_all", "collaborative_liked"}
+)
+"""Channels that there are only after training."""
 SHORTLIST = 100
 """Most items kept of an evaluation point."""
 MIN_QUERIES = 50
@@ -92,6 +99,11 @@ class Model:
     """For measuring what reranking by a language model adds; one a user, in random order. Not
     saved.
     """
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether anything was fitted; else there are counts alone, see `untrained`."""
+        return self.manifest.method != _COUNTED
 
     @property
     def item_ids(self) -> list[str]:
@@ -189,10 +201,34 @@ def fit(
     progress = progress or Quiet()
     catalogue = catalogue or catalogue_of(x.item_ids)
     fusion, past = _learn(x, signal, catalogue, how, method, seed, muted, progress)
-    progress.start("training channels", 1)
+    progress.start("fitting the channels on all events")
     channels = fit_channels(x, signal, catalogue, muted)
     progress.done()
-    manifest = Manifest(
+    manifest = _manifest(x, channels, began)
+    ratings = fit_ratings(x, rated[0], catalogue.facets, rated[1], seed) if rated else None
+    activity = fit_activity(x, seed) if how == "time" else None
+    return Model(manifest, channels, fusion, ratings, activity, past)
+
+
+def untrained(
+    x: Interactions, signal: NDArray[np.float32], catalogue: Catalogue | None = None
+) -> Model:
+    """A model of what counting tells at once, for the time before the first training: what is
+    popular, what follows what, who had the same, facets and words, in fixed weights.
+
+    signal: of each event [n].
+    """
+    import scipy.sparse as sp
+
+    began, items = time.monotonic(), len(x.item_ids)
+    nothing = Collaborative(sp.csr_array((items, items), dtype=np.float32), _COUNTED)
+    channels = fit_channels(x, signal, catalogue or catalogue_of(x.item_ids), _LEARNED, nothing)
+    channels = replace(channels, recent=tuple(one.from_now_on() for one in channels.recent))
+    return Model(_manifest(x, channels, began), channels)
+
+
+def _manifest(x: Interactions, channels: Channels, began: float) -> Manifest:
+    return Manifest(
         version=0,
         last_seq=int(x.seq.max(initial=0)),
         users=len(np.unique(x.user)),
@@ -202,9 +238,6 @@ def fit(
         now=channels.now,
         span=channels.span,
     )
-    ratings = fit_ratings(x, rated[0], catalogue.facets, rated[1], seed) if rated else None
-    activity = fit_activity(x, seed) if how == "time" else None
-    return Model(manifest, channels, fusion, ratings, activity, past)
 
 
 def _learn(
@@ -309,20 +342,10 @@ def _evaluation_points(
 # ---------------------------------------------------------------- folders
 
 
-def train(
-    x: Interactions,
-    signal: NDArray[np.float32],
-    folder: Path,
-    catalogue: Catalogue | None = None,
-    *,
-    method: Method = "lightgbm",
-    rated: tuple[NDArray[np.float64], Scale] | None = None,
-    progress: Progress | None = None,
-) -> Model:
-    """Fit, save as the next version under `folder`, make it current, and delete all versions but
-    this one and the one before.
+def save(model: Model, folder: Path) -> Model:
+    """Save a fitted model as the next version under `folder`, make it current, and delete all
+    versions but this one and the one before. One process at a time. The model with its version.
     """
-    model = fit(x, signal, catalogue, method=method, rated=rated, progress=progress)
     model = replace(
         model,
         manifest=replace(model.manifest, version=_newest(folder) + 1),
@@ -359,9 +382,7 @@ def _save(model: Model, folder: Path) -> None:
         if fitted is not None:
             fitted.save(part)
     part.rename(target)
-    pointer = folder / f".{CURRENT}.part"
-    pointer.write_text(target.name)
-    pointer.replace(folder / CURRENT)
+    replace_text(folder / CURRENT, target.name)
 
 
 def _arrays(channels: Channels) -> dict[str, NDArray[np.generic]]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from limner.core.errors import LimnerError
 from limner.core.interactions import milliseconds
 from limner.core.messages import Message, message
 from limner.core.metrics import bucket_of
@@ -163,9 +162,11 @@ class RecommendationPipeline:
         hidden items too.
         """
         model = self.model()
-        content = self.derived.portraits.candidates(
-            profile, past.taste, max((e.seq for e in past.events), default=0)
-        )
+        content: Mapping[str, float] = {}
+        if model.is_trained:  # before, nothing is embedded
+            content = self.derived.portraits.candidates(
+                profile, past.taste, max((e.seq for e in past.events), default=0)
+            )
         context = request.context if request else []
         times = [milliseconds(e.timestamp) for e in past.events if e.item_id is not None]
         history = with_context(
@@ -250,10 +251,7 @@ class RecommendationPipeline:
         return shortfall(request.n, chosen, request, available)
 
     def model(self) -> Model:
-        model = self.derived.ranker.model()
-        if model is None:
-            raise LimnerError("training.none")
-        return model
+        return self.derived.ranker.model()
 
     def _group(self, user_id: str, model: Model) -> "NDArray[np.float32] | None":
         """[items] score among users with the same attributes; None if the user has no counted
@@ -413,6 +411,7 @@ class RecommendationPipeline:
             grade=model.grade,
             model=model.name,
             fallback=fallback,
+            untrained=not self.model().is_trained,
             wishes=request.options,
             notes=list(dict.fromkeys([*short.notes, *notes, *short.basis])),
             dropped=explained.dropped if explained else [],

@@ -52,8 +52,6 @@ ANSWERS = 2000
 """Most answers in the cache, for requests repeated before anything has changed."""
 ORDERS = 2000
 """Most orders of items in the cache, for the same request with another length or with reasons."""
-PATIENCE = 20.0
-"""Seconds that a server's request waits for a first training, which small stores end within."""
 KEPT = 500
 """Most users in the cache of pasts and portraits; the longest unused is dropped first."""
 
@@ -152,10 +150,6 @@ class RecommendationService:
         self._store, self._derived, self._models = store, derived, models
         self._trainer, self._builder, self._pipeline = trainer, builder, pipeline
         self._feedback = feedback
-        self.patience: float | None = None
-        """Seconds that a request waits for a first training, unless it waits for a model anyway;
-        None: to its end.
-        """
         self._known: OrderedDict[str, UserState] = OrderedDict()
         self._orders, self._answers = (
             LRUCache[list[RankedCandidate]](ORDERS),
@@ -164,20 +158,20 @@ class RecommendationService:
         self._lock = Lock()
 
     def warm(self) -> None:
-        """Load what every answer needs, so that no request waits for it. Does nothing before the
-        first training.
+        """Load what every answer needs, so that no request waits for it.
 
-        A local embedder is loaded too, since the first portrait needs it.
+        A local embedder is loaded too, since the first portrait needs it; before the first training
+        the counts that lists come from are made.
         """
         anyone = RecommendationRequest(n=1)
         with self._derived.request_snapshot():
-            if self._derived.ranker.trained() is None:
-                return
-            self._trainer.ready(anyone)
+            if self._derived.ranker.trained() is not None:
+                self._trainer.ready(anyone)
         with self._derived.request_snapshot():
             self._pipeline.choose(_visitor(), _NOTHING, anyone)
             self._derived.catalogue.holders()
-            self._derived.vectors.load_embedder()
+            if self._derived.ranker.trained() is not None:
+                self._derived.vectors.load_embedder()
 
     async def recommend(
         self, request: RecommendationRequest, *, keep: bool = False
@@ -185,8 +179,7 @@ class RecommendationService:
         """Items for a user or a visitor, best first; missing training and portraits are made first.
 
         `keep` stores the list, so that feedback can name it. Raises UnknownIdError or BadInputError
-        for a user, item or value in the request that does not exist, NotTrainedError where training
-        does not end within `patience`.
+        for a user, item or value in the request that does not exist.
         """
         if not request.asks_model or request.user_id is None:
             return self.recommend_now(request, keep=keep)
@@ -222,7 +215,7 @@ class RecommendationService:
             key = request.model_dump_json()
             answer = self._repeated(request, key)
             if answer is None:
-                notes = self._ready(request)
+                notes = self._trainer.ready(request)
                 short, state = self._shortlist(request, notes)
                 answer = self._worded_now(short)
                 self._remember(request, key, state, answer)
@@ -289,14 +282,6 @@ class RecommendationService:
         else:
             for answer in self._pipeline.everyone(request, notes):
                 yield answer
-
-    def _ready(self, request: RecommendationRequest) -> list[Message]:
-        """Do the missing training; notes on what could not be done. Raises NotTrainedError if it
-        takes longer than `patience`.
-        """
-        if self.patience is not None:
-            self._trainer.within(self.patience, request)
-        return self._trainer.ready(request)
 
     def _kept(self, answer: Recommendations, request: RecommendationRequest) -> Recommendations:
         version = self._pipeline.model().manifest.version
@@ -429,7 +414,7 @@ class RecommendationService:
             nearest = near_in_users(self._derived.catalogue.holders(), item_id)
         else:
             with self._derived.request_snapshot():
-                self._ready(RecommendationRequest())  # which embeds what is not embedded yet
+                self._trainer.ready(RecommendationRequest())  # embeds what is not
             nearest = near_in_text(self._derived.vectors.items(), item_id)
         listed = [(items[one], score) for one, score in nearest if one in items][:n]
         return [

@@ -1,7 +1,7 @@
 """Training before the first recommendation, and the fallbacks where parts of it are impossible."""
 
-from contextlib import suppress
 from threading import Lock, Thread
+from time import monotonic
 
 from limner.core.errors import (
     FetchError,
@@ -9,17 +9,24 @@ from limner.core.errors import (
     IndexBrokenError,
     LimnerError,
     ModelError,
-    NotTrainedError,
     StoreBusyError,
     StoreError,
 )
 from limner.core.messages import Message, message
 from limner.core.progress import Progress
-from limner.core.schema import RecommendationRequest, TrainReport
+from limner.core.schema import RecommendationRequest, TrainingStatus, TrainReport
 from limner.core.telemetry import logged
 from limner.rank import train_report
+from limner.recommend.training_log import TrainingLog, TrainingStoppedError
 from limner.state.derived import DerivedState
 from limner.store import Store
+
+PATIENCE = 2.0
+"""Seconds that a server's request waits for a first training, which tiny stores end within."""
+_RETRY = 60.0
+"""Seconds before a training behind a server is tried again after one that failed."""
+_LAST_STEP = 5.0
+"""Seconds that a training behind a server has to end in when the server stops."""
 
 
 class Trainer:
@@ -32,9 +39,15 @@ class Trainer:
         moment.
         """
         self.store, self.progress, self.derived = store, progress, derived
+        self.patience: float | None = None
+        """Seconds that a request waits for a first training, which then goes on behind it; None:
+        to its end.
+        """
         self._wait = wait
+        self._log = TrainingLog(progress, store.folder)
         self._guard, self._starting = Lock(), Lock()
         self._behind: Thread | None = None
+        self._failed: tuple[float, LimnerError] | None = None
 
     @logged(
         "rank",
@@ -42,14 +55,28 @@ class Trainer:
         lambda report: {"events": report.events, "users": report.users, "items": report.items},
     )
     def train(self) -> TrainReport:
-        """Fit the channels on every event and embed what items are about."""
-        with self.store.writing(self._wait):
-            embedder = self.sound_index()
-            embedded = self.derived.vectors.embed_items()
+        """Fit the channels on every event and embed what items are about. Others may write while
+        the channels are fitted.
+        """
+        with self.store.training(self._wait), self._log.kept():
+            with self.store.writing(self._wait):
+                embedder = self.sound_index()
+                embedded = self.derived.vectors.embed_items(self._log)
             # Last, so that a model is only there where the vectors are too, whenever the run was
             # killed.
-            model = self.derived.ranker.train()
+            model = self.derived.ranker.train(self._log, self._wait)
         return train_report(model, embedder, embedded)
+
+    def status(self) -> TrainingStatus:
+        """How the ranker stands, and what a training is doing in whatever process."""
+        model, now = self.derived.ranker.trained(), self._log.current()
+        return TrainingStatus(
+            state="training" if now else "trained" if model else "untrained",
+            model_version=model.manifest.version if model else None,
+            outdated=model is not None and not self.is_trained(),
+            now=now,
+            error=self._failed[1].message if self._failed else None,
+        )
 
     def is_trained(self) -> bool:
         """Whether the channels were fitted on every event that there is."""
@@ -82,59 +109,75 @@ class Trainer:
 
     def ready(self, request: RecommendationRequest) -> list[Message]:
         """Do what is missing: training, and vectors of items that came after it. What could not be
-        done, as notes.
+        done, as notes; with `patience`, that training goes on behind.
 
         Raises BadInputError or UnknownIdError where the request names what the catalogue does not
         have.
         """
-        self._check(request)
-        with self._guard:  # of several threads that find nothing trained, one trains
-            notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
+        if not request.asks_nothing:
+            self.derived.ranker.check(request)  # before anything is trained for it
+        notes = self._made_ready()
         idle = [
             message("list.idle_quota", what=one) for one in self.derived.ranker.idle_quotas(request)
         ]
+        return [*notes, *idle]
+
+    def _made_ready(self) -> list[Message]:
+        if self.patience is not None and not self._trained_within(self.patience):
+            failed = self._failed
+            if failed is not None:
+                return [message("list.training_failed", error=failed[1])]
+            return [message("list.untrained")]
+        with self._guard:  # of several threads that find nothing trained, one trains
+            notes = self._find_vectors() if self._has_model() else self._train_as_can_be()
         if not notes and (unreached := self.derived.ranker.unreached()):
             try:
                 with self.store.writing():
                     self.derived.ranker.embed_new()
             except (StoreBusyError, FetchError, ModelError) as error:
                 notes = [message("vectors.new_items", n=len(unreached), error=error)]
-        return [*notes, *idle]
+        return notes
 
-    def within(self, seconds: float, request: RecommendationRequest) -> None:
-        """Train in the background if nothing is trained yet, and wait at most `seconds`. (`ready`
-        waits to the end.)
+    def start_behind(self) -> None:
+        """Train in the background where nothing is trained yet, unless that is done already or
+        failed a moment ago.
+        """
+        with self._starting:
+            waits = self._failed is not None and monotonic() - self._failed[0] < _RETRY
+            if waits or (self._behind is not None and self._behind.is_alive()):
+                return
+            self._failed = None
+            self._behind = Thread(target=self._train_behind, name="training", daemon=True)
+            self._behind.start()
 
-        Raises NotTrainedError if training takes longer, and as `ready` does for the request.
+    def _trained_within(self, seconds: float) -> bool:
+        """Whether there is a trained model within `seconds`; one that is missing is trained in the
+        background.
         """
         if self._has_model():
-            return
-        self._check(request)
-        with self._starting:
-            if self._behind is None or not self._behind.is_alive():
-                self._behind = Thread(target=self._train_behind, name="training")
-                self._behind.start()
-            behind = self._behind
-        behind.join(seconds)
-        if behind.is_alive():
-            raise NotTrainedError("training.first_time")
-
-    def _check(self, request: RecommendationRequest) -> None:
-        """Reject an impossible request before training. A request without wishes always passes."""
-        if request.asks_nothing:
-            return
-        with suppress(
-            StoreError
-        ):  # a model that cannot be read is trained anew, an index that is away done without
-            self.derived.ranker.allowed(request)
+            return True
+        self.start_behind()
+        if self._behind is not None:
+            self._behind.join(seconds)
+        return self._has_model()
 
     def _train_behind(self) -> None:
-        with self._guard:
-            try:
+        try:
+            # Another process may be at it.
+            with self.store.training(float("inf")), self._guard:
                 if not self._has_model():
                     self._train_as_can_be()
-            except LimnerError as error:  # whoever asks next tries again, and is told
-                self.progress.say(str(error))
+        except TrainingStoppedError:
+            return
+        except LimnerError as error:
+            self._failed = (monotonic(), error)
+            self.progress.say(str(error))
+
+    def close(self) -> None:
+        """End a training in the background at its next step."""
+        self._log.stop.set()
+        if self._behind is not None:
+            self._behind.join(_LAST_STEP)
 
     def _has_model(self) -> bool:
         """Whether there is a trained model; one that cannot be read, of an older version say, is as
@@ -160,7 +203,7 @@ class Trainer:
             self.train()
         except (IndexAwayError, ModelError, FetchError) as error:
             self.derived.vectors.disable_vectors(error)
-            with self.store.writing(self._wait):
-                self.derived.ranker.train()
+            with self.store.training(self._wait), self._log.kept():
+                self.derived.ranker.train(self._log, self._wait)
             return [message("vectors.no_content", error=error)]
         return []

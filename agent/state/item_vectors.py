@@ -1,15 +1,16 @@
 """The vectors of a store's items, and the index and embedder that they come from."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from limner.core.errors import LimnerError
 from limner.core.progress import Progress
 from limner.core.settings import Settings
-from limner.index.chroma import Index, IndexRow
+from limner.index.chroma import Index, IndexRow, generations
 from limner.index.documents import item_text
-from limner.index.embedders import Embedder, Vectors, choose_embedder, is_hosted
+from limner.index.embedders import Embedder, TextSample, Vectors, choose_embedder, is_hosted
 from limner.retrieve import ItemVectors
 from limner.state.request_view import DerivedPart, RequestView, locked, uses_snapshot
 from limner.state.snapshots import CatalogueState
@@ -17,6 +18,8 @@ from limner.store import Store
 
 EMBEDDER_NOTE = "embedder"
 DIMENSIONS_NOTE = "dimensions"
+_SAMPLED = 48
+"""Items whose texts an embedder is tried on."""
 
 
 class ItemVectorState(DerivedPart):
@@ -49,8 +52,15 @@ class ItemVectorState(DerivedPart):
     def _choose(self, stored: str | None) -> Embedder:
         size = int(self._store.note(DIMENSIONS_NOTE) or 0) if stored else 0
         return self._embedder or choose_embedder(
-            self._settings, self._store.counts().items, stored, size
+            self._settings, stored, size, sample=self._sample, progress=self._progress
         )
+
+    def _sample(self) -> TextSample:
+        """Texts of items from all over the catalogue."""
+        items, reviews = [*self._catalogue.snapshot().items.values()], self._store.reviews()
+        some = items[:: max(1, len(items) // _SAMPLED)][:_SAMPLED]
+        texts = [item_text(one, reviews.get(one.item_id, ())) for one in some]
+        return TextSample(len(items), texts)
 
     def keep_choice(self) -> None:
         """Record the embedder's name in the store. From its first vectors on a store keeps its
@@ -62,13 +72,16 @@ class ItemVectorState(DerivedPart):
             self._store.set_note(EMBEDDER_NOTE, embedder.name)
             self._store.set_note(DIMENSIONS_NOTE, str(embedder.dimensions))
 
-    def _make_index(self, embedder: Embedder) -> Index:
-        folder = self._store.folder / "chroma"
-        return Index(folder, embedder, self._store.id, self._settings.chroma_url)
+    @property
+    def _folder(self) -> Path:
+        return self._store.folder / "chroma"
 
-    def embed_items(self) -> int:
-        """Embed the items whose text is new or changed."""
-        embedded = self.index().upsert("items", self.item_rows(), self._progress)
+    def _make_index(self, embedder: Embedder) -> Index:
+        return Index(self._folder, embedder, self._store.id, self._settings.chroma_url)
+
+    def embed_items(self, progress: Progress | None = None) -> int:
+        """Embed the items whose text is new or changed. progress: instead of the store's."""
+        embedded = self.index().upsert("items", self.item_rows(), progress or self._progress)
         self.keep_choice()
         self._view.renew()
         return embedded
@@ -79,9 +92,7 @@ class ItemVectorState(DerivedPart):
 
     def is_indexed(self) -> bool:
         """Whether anything was ever embedded."""
-        return (
-            self._store.note(EMBEDDER_NOTE) is not None or (self._store.folder / "chroma").exists()
-        )
+        return self._store.note(EMBEDDER_NOTE) is not None or self._folder.exists()
 
     def item_rows(self) -> list[IndexRow]:
         reviews = self._store.reviews()
@@ -138,7 +149,7 @@ class ItemVectorState(DerivedPart):
     @uses_snapshot
     def generation(self) -> int:
         """Counts up whenever items are embedded."""
-        return self.index().generation("items")
+        return generations(self._folder).get("items", 0)
 
     def query_vectors(self, texts: Sequence[str]) -> Vectors:
         """[n, dimensions] of what is searched by, by the store's embedder."""

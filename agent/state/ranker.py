@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from limner.core.interactions import Interactions
 from limner.core.progress import Progress
 from limner.core.schema import Item, RecommendationRequest
 from limner.core.settings import Settings
@@ -19,12 +20,15 @@ from limner.rank import (
     check_context,
     check_wishes,
     current_version,
+    fit,
     fitting_key,
     history_batch,
     idle_quotas,
     load_model,
-    train,
+    save,
+    untrained,
 )
+from limner.retrieve import ItemVectors
 from limner.state.item_vectors import ItemVectorState
 from limner.state.request_view import DerivedPart, Latest, RequestView, locked, uses_snapshot
 from limner.state.snapshots import CatalogueState
@@ -50,6 +54,7 @@ class RankerState(DerivedPart):
         self._settings, self._store, self._progress = settings, store, progress
         self._catalogue, self._vectors = catalogue, vectors
         self._model: Model | None = None
+        self._counted: Model | None = None
         self._new, self._wide = Latest[list[str]](), Latest[Model]()
         self._idle = Latest[list[str]]()
         self._allowed: dict[str, NDArray[np.bool_] | None] = {}
@@ -72,28 +77,41 @@ class RankerState(DerivedPart):
             return None
         if self._model is None or f"v{self._model.manifest.version}" != name:
             self._model = load_model(self.models_folder)
+            self._counted = None
         return self._model
 
     @uses_snapshot
     @locked
-    def model(self) -> Model | None:
-        """The trained model over the current catalogue; items added since training are known by
-        their content.
+    def model(self) -> Model:
+        """The trained model, or before the first training one of counts alone, over the current
+        catalogue; items added since are known by their content.
         """
-        trained = self.trained()
-        if trained is None:
-            return None
+        trained = self.trained() or self._untrained()
         new = self._since(trained)
         if not new:
             return trained
-        vectors = self._vectors.index().generation("items") if self._vectors.away is None else ""
+        embedded = self._vectors.items() if trained.is_trained else None
+        vectors = "" if embedded is None else self._vectors.generation()
         key = f"{trained.manifest.version}:{self._catalogue.snapshot().catalogue}:{vectors}"
 
         def widen() -> Model:
             ids = [*trained.item_ids, *new]
-            return trained.over(ids, self._catalogue_of(ids))
+            return trained.over(ids, self._catalogue_of(ids, embedded))
 
         return self._wide.of(key, widen)
+
+    def _untrained(self) -> Model:
+        """Made once, of the events until then: a first training is soon to follow."""
+        if self._counted is None:
+            x, signal = self._past()
+            self._counted = untrained(x, signal, self._catalogue_of(x.item_ids, None))
+        return self._counted
+
+    def _past(self) -> tuple[Interactions, NDArray[np.float32]]:
+        """Every event, over the whole catalogue, and the signal of each."""
+        world = self._catalogue.snapshot()
+        x = self._store.interactions().over(world.items)
+        return x, signals(x, self._settings.signals, world.scales)
 
     def _since(self, trained: Model) -> list[str]:
         """Items that the store came to have after training."""
@@ -105,6 +123,14 @@ class RankerState(DerivedPart):
             ],
         )
 
+    def check(self, request: RecommendationRequest) -> None:
+        """Raises BadInputError or UnknownIdError where the request names what the catalogue does
+        not have.
+        """
+        items = self._catalogue.snapshot().items
+        check_context(request, items)
+        check_wishes(request, items)
+
     @locked
     def allowed(self, request: RecommendationRequest) -> NDArray[np.bool_] | None:
         """[items of the model] whether each may come back, None where all may.
@@ -114,8 +140,7 @@ class RankerState(DerivedPart):
         """
         check_context(request, self._catalogue.snapshot().items)
         model = self.model()
-        ids = model.item_ids if model else []
-        version = model.manifest.version if model else 0
+        ids, version = model.item_ids, model.manifest.version
         key = f"{self._catalogue.snapshot().catalogue}:{version}:{len(ids)}:{fitting_key(request)}"
         if key not in self._allowed:
             check_wishes(request, self._catalogue.snapshot().items)
@@ -128,7 +153,7 @@ class RankerState(DerivedPart):
     def carrying(self, facet: str, value: str) -> NDArray[np.bool_]:
         """[items of the model] whether each carries a facet's value, in whatever case."""
         world, model = self._catalogue.snapshot(), self.model()
-        ids = model.item_ids if model else []
+        ids = model.item_ids
         key = f"{world.catalogue}:{world.counted.key}:{len(ids)}:{facet}:{value.casefold()}"
         if key not in self._carrying:
             if len(self._carrying) >= _KEPT:
@@ -158,25 +183,27 @@ class RankerState(DerivedPart):
             x, signals(x, self._settings.signals, self._catalogue.snapshot().scales), model
         )
 
-    def train(self) -> Model:
+    def train(self, progress: Progress, wait: float) -> Model:
         """Fit channels and fusion on every event, over the whole catalogue. The items must be
         embedded before.
+
+        wait: seconds for another process that writes, when the fitted model is saved.
         """
-        world = self._catalogue.snapshot()
-        x = self._store.interactions().over(world.items)
-        signal = signals(x, self._settings.signals, world.scales)
-        catalogue = self._catalogue_of(x.item_ids)
-        ratings = rated(x, world.scales)
-        self._model = train(
-            x, signal, self.models_folder, catalogue, rated=ratings, progress=self._progress
-        )
+        progress.start("reading events and items")
+        x, signal = self._past()
+        catalogue = self._catalogue_of(x.item_ids, self._vectors.items())
+        ratings = rated(x, self._catalogue.snapshot().scales)
+        progress.done()
+        fitted = fit(x, signal, catalogue, rated=ratings, progress=progress)
+        with self._store.writing(wait):
+            self._model = save(fitted, self.models_folder)
         self._view.renew()
         return self._model
 
-    def _catalogue_of(self, item_ids: list[str]) -> Catalogue:
+    def _catalogue_of(self, item_ids: list[str], vectors: ItemVectors | None) -> Catalogue:
         world = self._catalogue.snapshot()
         texts = [plain_text(world.items[one]) if one in world.items else "" for one in item_ids]
-        return catalogue_of(item_ids, world.population, self._vectors.items(), texts)
+        return catalogue_of(item_ids, world.population, vectors, texts)
 
     def unreached(self) -> set[str]:
         """Items added after training that are not embedded yet, so that no channel can find

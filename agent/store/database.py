@@ -61,6 +61,7 @@ class Database:
         self._reader = make_reader(self._engine)
         self._lock = process_lock(self._engine, "write")
         self._loading = process_lock(self._engine, "load")
+        self._training = process_lock(self._engine, "train")
         self._changing, self._guard = RLock(), RLock()
         self._own = local()
         with ExitStack() as failed:
@@ -111,6 +112,20 @@ class Database:
             yield
         finally:
             self._lock.release()
+
+    @contextmanager
+    def training(self, wait: float = 0.0) -> Iterator[None]:
+        """Be the one process that trains; others may write meanwhile. Re-entrant.
+
+        Raises StoreBusyError if another process is training, and does not end within `wait`
+        seconds.
+        """
+        if not self._training.acquire(wait):
+            raise StoreBusyError("store.other_trainer", folder=self._address)
+        try:
+            yield
+        finally:
+            self._training.release()
 
     @contextmanager
     def changing(self, wait: float = 0.0) -> Iterator[None]:
@@ -266,7 +281,7 @@ class Database:
         with suppress(OSError):
             for ending in ("", "-wal", "-shm"):
                 Path(f"{self._made[0]}{ending}").unlink(missing_ok=True)
-            for lock in (self._lock, self._loading):
+            for lock in (self._lock, self._loading, self._training):
                 lock.remove()
             for folder in self._made[1:]:
                 folder.rmdir()

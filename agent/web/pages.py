@@ -127,6 +127,11 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     ) -> Response:
         return await show_person(request, user_id, PersonQuery(n, page, facet, before))
 
+    @routes.get("/training")
+    async def training(request: Request) -> Response:
+        status = await pool.call(engine.trainer.status)
+        return renderer.page(request, "training.html", training=status, watched=True)
+
     @routes.get("/map")
     async def portraits(request: Request) -> Response:
         found = await pool.call(cartographer.map, renderer.language(request))

@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from limner.core.schema import Item, Reason, RecommendationRequest, Recommendations, ShownList
+from limner.core.schema import (
+    Item,
+    Reason,
+    RecommendationRequest,
+    Recommendations,
+    ShownList,
+    TrainingStatus,
+)
 from limner.engine import Engine
 from limner.explain.attribution import Past
 from limner.facts import struck
@@ -65,6 +72,7 @@ class PersonPage:
     given: Sequence[Given]
     """The newest thumb of an item first."""
     listed: SuggestionList
+    training: TrainingStatus
     n: int
     timeline: Timeline | None
     history: EventPage
@@ -107,6 +115,7 @@ async def person(engine: Engine, user_id: str, wanted: PersonQuery, words: Words
             _same_user(shown, answer),
             _reasons_in(engine, answer, words.code),
         ),
+        training=engine.trainer.status(),
         n=wanted.n,
         timeline=timeline(reader, world, words, wanted.facet),
         history=history(reader, wanted.page),

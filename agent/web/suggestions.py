@@ -49,6 +49,8 @@ class SuggestionList:
     notes: Sequence[Message]
     changed: bool | None
     """Against the list before; None where that is not known."""
+    untrained: bool
+    """Whether it comes from counts alone, before the first training has ended."""
 
 
 def listed(
@@ -80,6 +82,7 @@ def listed(
         changed=_changed(
             [recommendation.item.item_id for recommendation in answer.recommendations], before
         ),
+        untrained=answer.untrained,
     )
 
 

@@ -141,10 +141,7 @@ def open_lab(
         cut = make_split(split, x)
         cut = cut if limit is None else cut.limited(limit, seed)
         engine = open_engine(
-            _settings(settings, folder, len(x.item_ids)),
-            create=True,
-            progress=progress,
-            embedder=embedder,
+            _settings(settings, folder), create=True, progress=progress, embedder=embedder
         )
         stamp = f"{name} {cut.name} {_hash_of(cut)} {'neutral' if neutral else 'plain'}"
         held = engine.store.note(_STAMP)
@@ -172,7 +169,7 @@ def open_lab(
     return Lab(name, engine, info, users, hidden, _groups(engine.store, users), list(cut.notes))
 
 
-def _settings(settings: Settings, folder: Path, items: int) -> Settings:
+def _settings(settings: Settings, folder: Path) -> Settings:
     """Over the lab's store; vectors by the embedder that takes seconds, unless one is named."""
     update: dict[str, object] = {"data": str(folder)}
     if settings.embed.choice == "auto":
@@ -180,7 +177,7 @@ def _settings(settings: Settings, folder: Path, items: int) -> Settings:
 
         fast = EmbedSettings(choice="wordllama")
         try:
-            choose_embedder(Settings(embed=fast), items)
+            choose_embedder(Settings(embed=fast))
             update["embed"] = fast
         except SettingsError:
             pass

@@ -146,7 +146,7 @@ async def test_with_a_user_goes_what_was_counted_of_them(engine: Engine, tmp_pat
 
 async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_path: Path) -> None:
     best, second = ids(await one(engine, "u0", 2))
-    version = engine.state.ranker.model().manifest.version  # type: ignore[union-attr]
+    version = engine.state.ranker.model().manifest.version
     write_items(tmp_path, **{best: "Comedy,1,true,yes", second: "Comedy,1,,out of stock"})
     engine.ingest(Sources(items=["items.csv"]))
     assert not {best, second} & set(ids(await one(engine, "u0", 50)))
@@ -163,7 +163,7 @@ async def test_a_hidden_item_is_gone_at_once_and_comes_back(engine: Engine, tmp_
     write_items(tmp_path, **{best: "Comedy,1,false,yes"})
     engine.ingest(Sources(items=["items.csv"]))
     assert best in ids(await one(engine, "u0", 50))
-    assert engine.state.ranker.model().manifest.version == version  # type: ignore[union-attr]
+    assert engine.state.ranker.model().manifest.version == version
     assert "hidden" not in engine.state.catalogue.snapshot().population.facets
 
 

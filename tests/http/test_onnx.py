@@ -106,7 +106,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
 
 
 def test_it_is_fetched_once_and_embeds(asked: list[str], tmp_path: Path) -> None:
-    embedder = choose_embedder(load_settings({"LIMNER_EMBED": "onnx"}), catalogue=10)
+    embedder = choose_embedder(load_settings({"LIMNER_EMBED": "onnx"}))
     vectors = embedder.passages(["apple pear", "apple", "trowel"])
     assert vectors.shape == (3, embedder.dimensions) == (3, DIMENSIONS)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 1])

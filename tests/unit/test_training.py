@@ -10,13 +10,13 @@ from time import sleep
 
 import pytest
 
-from limner.api.pool import Pool
-from limner.core.errors import LimnerError, NotTrainedError, StoreFullError
+from limner.core.errors import LimnerError, StoreFullError
+from limner.core.progress import Progress
 from limner.core.schema import RecommendationRequest, Recommendations
 from limner.engine import Engine
 from limner.ingest import Sources
 from limner.rank import Model
-from limner.server import warmed
+from limner.server import train_first
 from limner.store import open_store
 from tests.http.live import USERS, small_engine
 
@@ -45,30 +45,76 @@ def test_what_cannot_be_answered_does_not_wait_for_training(
     engine.store.close()
 
 
-def test_a_first_training_that_takes_long_goes_on_behind_and_says_so(
+def test_lists_come_from_counts_while_a_first_training_goes_on_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = small_engine(tmp_path)
     let_go, begun = Event(), []
     train = engine.state.ranker.train
 
-    def slow() -> Model:
+    def slow(progress: Progress, wait: float) -> Model:
+        progress.start("learning from the past", 4)
+        progress.advance()
         begun.append(1)
         assert let_go.wait(60)
-        return train()
+        return train(progress, wait)
 
     monkeypatch.setattr(engine.state.ranker, "train", slow)
-    engine.recommendations.patience = 0.05
-    ask = partial(listed, engine, RecommendationRequest())
+    engine.trainer.patience = 0.05
     for _ in range(2):
-        with pytest.raises(NotTrainedError, match="ask again"):
-            ask()
-    assert (
-        engine.recommendations.popular(3, RecommendationRequest()) == []
-    )  # nobody had anything; it does not wait
+        answer = listed(engine, RecommendationRequest())
+        assert answer.untrained and len(answer.recommendations) == 1
+        assert "list.untrained" in [note.code for note in answer.notes]
+        assert "content" not in answer.recommendations[0].channels
+    status = engine.trainer.status()
+    assert status.state == "training" and status.model_version is None
+    assert status.now is not None and status.now.step == "learning from the past"
+    with open_store(engine.settings.data).writing():
+        pass  # a training keeps no other process out
     let_go.set()
-    engine.recommendations.patience = 60
-    assert len(ask().recommendations) == 1 and begun == [1]
+    engine.trainer.patience = 60
+    answer = listed(engine, RecommendationRequest())
+    assert not answer.untrained and begun == [1]
+    assert "list.untrained" not in [note.code for note in answer.notes]
+    assert engine.trainer.status().state == "trained"
+    engine.store.close()
+
+
+def test_a_training_behind_a_server_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = small_engine(tmp_path)
+    begun = Event()
+
+    def endless(progress: Progress, wait: float) -> Model:
+        progress.start("learning from the past")
+        while True:
+            begun.set()
+            sleep(0.01)
+            progress.advance()
+
+    monkeypatch.setattr(engine.state.ranker, "train", endless)
+    engine.trainer.start_behind()
+    assert begun.wait(60)
+    engine.trainer.close()
+    assert engine.trainer.status().state == "untrained"
+    engine.store.close()
+
+
+def test_a_training_behind_a_server_that_fails_is_said_on_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = small_engine(tmp_path)
+
+    def fail(progress: Progress, wait: float) -> Model:
+        raise StoreFullError("store.no_space")
+
+    monkeypatch.setattr(engine.state.ranker, "train", fail)
+    engine.trainer.patience = 60
+    answer = listed(engine, RecommendationRequest())
+    assert answer.untrained and answer.recommendations
+    assert "list.training_failed" in [note.code for note in answer.notes]
+    assert engine.trainer.status().error is not None
     engine.store.close()
 
 
@@ -105,7 +151,7 @@ def test_a_first_training_that_fails_is_told_to_who_asks(
 ) -> None:
     engine = small_engine(tmp_path)
 
-    def fail() -> Model:
+    def fail(progress: Progress, wait: float) -> Model:
         raise StoreFullError("No space is left.")
 
     monkeypatch.setattr(engine.state.ranker, "train", fail)
@@ -114,17 +160,20 @@ def test_a_first_training_that_fails_is_told_to_who_asks(
     engine.store.close()
 
 
-def test_a_server_says_at_its_start_that_nothing_is_trained(
+def test_a_server_trains_at_its_start_where_nothing_is_trained(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = small_engine(tmp_path)
-    pool = Pool(1)
-
-    async def begin() -> None:
-        await warmed(engine, pool)
-        await pool.close()
-
+    begun = Event()
+    train_first(engine)
+    assert not caplog.messages  # there is nothing to train on
+    engine.ingest(Sources(events=[str(events_file(tmp_path))]))
+    monkeypatch.setattr(engine.trainer, "start_behind", begun.set)
     monkeypatch.setattr(logging.getLogger("limner"), "propagate", True)
-    asyncio.run(begin())
-    assert "not trained" in caplog.messages
+    train_first(engine)
+    assert "not trained" in caplog.messages and begun.is_set()
+    begun.clear()
+    engine.train()
+    train_first(engine)
+    assert not begun.is_set()
     engine.store.close()

@@ -5,12 +5,13 @@ works for it.
 from fastapi import APIRouter
 
 from limner.api.pool import Pool
-from limner.api.routes import chat, data, items, openai, portraits, recommendations
+from limner.api.routes import chat, data, items, openai, portraits, recommendations, training
 from limner.engine import Engine
 
 
 def routers(engine: Engine, pool: Pool) -> list[APIRouter]:
     """Every path under /v1."""
     return [
-        one.router(engine, pool) for one in (data, portraits, recommendations, items, chat, openai)
+        one.router(engine, pool)
+        for one in (data, portraits, recommendations, items, chat, openai, training)
     ]
