@@ -49,13 +49,14 @@ def test_lists_come_from_counts_while_a_first_training_goes_on_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = small_engine(tmp_path)
-    let_go, begun = Event(), []
+    let_go, began, begun = Event(), Event(), []
     train = engine.state.ranker.train
 
     def slow(progress: Progress, wait: float) -> Model:
         progress.start("learning from the past", 4)
         progress.advance()
         begun.append(1)
+        began.set()
         assert let_go.wait(60)
         return train(progress, wait)
 
@@ -66,6 +67,7 @@ def test_lists_come_from_counts_while_a_first_training_goes_on_behind(
         assert answer.untrained and len(answer.recommendations) == 1
         assert "list.untrained" in [note.code for note in answer.notes]
         assert "content" not in answer.recommendations[0].channels
+    assert began.wait(60)
     status = engine.trainer.status()
     assert status.state == "training" and status.model_version is None
     assert status.now is not None and status.now.step == "learning from the past"
