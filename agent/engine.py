@@ -3,6 +3,8 @@ stages do the work.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from copy import copy
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from limner.core.progress import Progress, Quiet
@@ -15,6 +17,7 @@ from limner.core.schema import (
     Recommendations,
     TrainReport,
 )
+from limner.core.sensitive import SensitiveNames
 from limner.core.settings import Settings
 from limner.core.telemetry import NullTelemetry, Telemetry
 from limner.diagnostics import Doctor
@@ -71,6 +74,17 @@ class Engine:
         self.weigher = OrderWeigher(
             settings, store, progress, state, models, self.portraits, self.pipeline
         )
+
+    @cached_property
+    def discreet(self) -> "Engine":
+        """This engine for those who may not see sensitive attributes of users."""
+        other = copy(self)
+        hidden = SensitiveNames(self.settings.privacy.sensitive)
+        other.data = DataReader(self.store, self.state, hidden)
+        other.audiences = AudienceFinder(
+            other.data, self.state, self.trainer, self.portraits, self.pipeline, self.progress
+        )
+        return other
 
     def ingest(self, *parts: "Sources") -> IngestReport:
         """Read tables into the store: all of it, or nothing."""

@@ -81,7 +81,7 @@ Context = ServerRequestContext[object]
 
 async def serve_mcp(engine: Engine) -> None:
     """Answer one client on stdin and stdout until it goes."""
-    door = Door(engine)
+    door = Door(engine.discreet)  # what it tells goes to a model of whatever kind
     try:
         async with stdio_server() as (incoming, outgoing):
             server = door.server()

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from starlette.requests import cookie_parser
+from starlette.requests import Request, cookie_parser
 
 from limner.core.messages import Message, message
 from limner.core.schema import Scope
 from limner.core.settings import ServerSettings
+from limner.engine import Engine
 from limner.store.api_keys import SCOPES, KeyRing
 
 # What anyone may see: that the server lives, how it is used, and where to sign in.
@@ -98,6 +99,12 @@ class Caller:
 
     def may(self, needed: Scope) -> bool:
         return SCOPES.index(self.scope) >= SCOPES.index(needed)
+
+
+def seen_by(request: Request, engine: Engine) -> Engine:
+    """The engine as the caller may see it: sensitive attributes are for the scope admin alone."""
+    caller: Caller = request.state.caller
+    return engine if caller.may("admin") else engine.discreet
 
 
 @dataclass(frozen=True)

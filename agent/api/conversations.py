@@ -9,8 +9,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from threading import Lock
 
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 
+from limner.api.access import seen_by
 from limner.chat import Answer, Conversation, Finished, Piece, answer, recall, stream
 from limner.core.errors import UnknownIdError
 from limner.engine import Engine
@@ -120,3 +122,16 @@ class ConversationLog:
             self._live[talk.id] = (body, conversation)
             while len(self._live) > LIVE:
                 self._live.popitem(last=False)
+
+
+class ConversationLogs:
+    """The conversations of one store, of callers who may see sensitive attributes and of those who
+    may not.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._all, self._discreet = ConversationLog(engine), ConversationLog(engine.discreet)
+
+    def of(self, request: Request) -> ConversationLog:
+        return self._all if seen_by(request, self._engine) is self._engine else self._discreet

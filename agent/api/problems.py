@@ -15,6 +15,7 @@ from limner.api.languages import language_of
 from limner.core.errors import (
     LimnerError,
     ModelError,
+    NotAllowedError,
     StoreBusyError,
     StoreFullError,
     UnknownIdError,
@@ -154,6 +155,8 @@ _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 def status_of(error: LimnerError) -> int:
     if isinstance(error, UnknownIdError):
         return 404
+    if isinstance(error, NotAllowedError):
+        return 403
     if isinstance(error, UsageError):
         return 422
     if isinstance(error, ModelError):

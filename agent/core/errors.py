@@ -6,6 +6,7 @@
     ├── UsageError                  the caller's mistake: wrong argument, unknown id; exit code 2
     │   ├── BadInputError           a file, mapping or query that cannot be used
     │   ├── SettingsError           limner.yaml or an environment variable is wrong
+    │   ├── NotAllowedError         the caller may not see what was asked for
     │   └── UnknownIdError          no such user or item in the store
     ├── StoreError                  the store cannot do what was asked
     │   ├── StoreBusyError          another process is writing to it
@@ -70,6 +71,10 @@ class UsageError(LimnerError):
 
 class BadInputError(UsageError):
     """A file, mapping or query that cannot be used."""
+
+
+class NotAllowedError(UsageError):
+    """The caller may not see what was asked for."""
 
 
 class SettingsError(UsageError):

@@ -192,9 +192,39 @@ class RerankSettings(SettingsSection):
     seed: int = 7
 
 
+SENSITIVE = (
+    "*religi*",
+    "faith",
+    "marital*",
+    "*health*",
+    "*disab*",
+    "*diagnos*",
+    "*disease*",
+    "medical*",
+    "medication*",
+    "*pregnan*",
+    "*ethnic*",
+    "race",
+    "racial*",
+    "caste",
+    "sexual*",
+    "*politic*",
+    "*criminal*",
+    "宗教*",
+    "婚姻*",
+    "*健康*",
+    "*民族*",
+)
+"""Names of attributes that laws on privacy hold to be of a special kind, and those near them."""
+
+
 class PrivacySettings(SettingsSection):
     demographics: list[str] = []
     """User attributes that may go to a hosted model."""
+    sensitive: list[str] = list(SENSITIVE)
+    """Names of user attributes that only the scope admin may see and filter by; `*` stands for any
+    text.
+    """
     pseudonyms: bool = True
     """In chat; portraits, orders and reasons are asked for without any user id."""
     mask: bool = True

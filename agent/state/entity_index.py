@@ -4,10 +4,12 @@ any text.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
 from limner.core.schema import Item, User
+from limner.core.sensitive import SensitiveNames
 from limner.facts import Population
 from limner.words import load_language, title_variants
 from limner.words.text import Phrases, fold, tokens_of
@@ -190,6 +192,16 @@ class EntityIndex:
         return measures
 
     # ------------------------------------------------------------ users
+
+    def hiding(self, hidden: SensitiveNames) -> "EntityIndex":
+        """The names without those attributes of users; the same where none has any."""
+        if not hidden.among(self.attributes.values()):
+            return self
+        other = copy(self)
+        for made in ("attributes", "texts", "groups"):
+            other.__dict__.pop(made, None)
+        other._users = [hidden.without(user) for user in self._users]
+        return other
 
     @cached_property
     def attributes(self) -> dict[str, str]:

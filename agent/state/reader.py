@@ -7,6 +7,7 @@ from limner.core.errors import UnknownIdError
 from limner.core.filters import fitting
 from limner.core.interactions import Interactions
 from limner.core.schema import Event, Item, Profile, Scale, User
+from limner.core.sensitive import SensitiveNames
 from limner.state.derived import DerivedState
 from limner.state.entity_index import EntityIndex
 from limner.state.event_counts import Census
@@ -19,8 +20,12 @@ class DataReader:
     functions; any number of threads may call them.
     """
 
-    def __init__(self, store: Store, state: DerivedState) -> None:
+    def __init__(
+        self, store: Store, state: DerivedState, hidden: SensitiveNames | None = None
+    ) -> None:
+        """hidden: attributes of users that are not told, and by which nobody is found."""
         self._store, self._state = store, state
+        self._hidden = hidden or SensitiveNames()
 
     # ------------------------------------------------------------ everything
 
@@ -45,7 +50,7 @@ class DataReader:
 
     def names(self) -> EntityIndex:
         """Names of everything in the store."""
-        return self._state.catalogue.names()
+        return self._state.catalogue.names().hiding(self._hidden)
 
     def period(self) -> tuple[datetime, datetime] | None:
         """First and last time of all events; None where none has one."""
@@ -66,11 +71,22 @@ class DataReader:
 
     def user(self, user_id: str) -> User:
         """Raises UnknownIdError."""
-        return self._store.require_user(user_id)
+        return self.shown(self._store.require_user(user_id))
 
     def users(self, where: str = "") -> list[User]:
-        """Users whose attributes fit a condition; all users without one."""
-        return list(fitting(self._store.users(), where, "users"))
+        """Users whose attributes fit a condition; all users without one. Raises NotAllowedError
+        where it asks about hidden ones.
+        """
+        self.allow(where)
+        return [self.shown(user) for user in fitting(self._store.users(), where, "users")]
+
+    def allow(self, where: str) -> None:
+        """Raises NotAllowedError where a condition asks about hidden attributes."""
+        self._hidden.refuse(where)
+
+    def shown(self, user: User) -> User:
+        """A user without hidden attributes."""
+        return self._hidden.without(user)
 
     def user_ids(self) -> list[str]:
         return self._store.user_ids()

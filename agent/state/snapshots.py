@@ -13,6 +13,7 @@ import numpy as np
 from limner.core.errors import StoreBusyError
 from limner.core.progress import Progress
 from limner.core.schema import Event, Item, Scale
+from limner.core.sensitive import SensitiveNames
 from limner.core.settings import Settings
 from limner.core.signals import RATED_TYPES, signals
 from limner.facts import Population, build_population, load_population
@@ -118,6 +119,7 @@ class CatalogueState(DerivedPart):
         self._demographics, self._holders = Latest[Demographics](), Latest[Holders]()
         self._census, self._names = Latest[Census](), Latest[EntityIndex]()
         self._period = Latest[tuple[datetime, datetime] | None]()
+        self._sensitive = SensitiveNames(settings.privacy.sensitive)
         self._table = hashlib.sha256(settings.signals.model_dump_json().encode()).hexdigest()[:12]
 
     @uses_snapshot
@@ -169,9 +171,11 @@ class CatalogueState(DerivedPart):
         """Counts of the items that users with an attribute value have had."""
 
         def count() -> Demographics:
-            return count_demographics(self._store.interactions(), self._store.users())
+            users = map(self._sensitive.without, self._store.users())
+            return count_demographics(self._store.interactions(), [*users])
 
-        counted = self.snapshot().counted.key
+        # What was counted with other settings is of no use.
+        counted = f"{self.snapshot().counted.key}:{self._sensitive.stamp}"
         return self._demographics.of(
             counted, lambda: self._saved("demographics", counted, load_demographics, count)
         )

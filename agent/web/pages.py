@@ -10,8 +10,8 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from limner.api.access import KEY_COOKIE, other_user
-from limner.api.conversations import ConversationLog, Talk
+from limner.api.access import KEY_COOKIE, other_user, seen_by
+from limner.api.conversations import ConversationLogs, Talk
 from limner.api.paths import Decoded
 from limner.api.pool import Pool
 from limner.api.routes.common import EVENTS, bound_to, streamed
@@ -55,18 +55,16 @@ class StatusLine:
 def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
     """Every path of the page; none stands in the OpenAPI document."""
     routes = APIRouter(include_in_schema=False)
-    directory, cartographer, accountant = (
-        Directory(engine),
-        Cartographer(engine),
-        Accountant(engine.store),
-    )
-    ring, talks = KeyRing(engine.store), ConversationLog(engine)
+    directories = {True: Directory(engine), False: Directory(engine.discreet)}
+    cartographer, accountant = (Cartographer(engine), Accountant(engine.store))
+    ring, logs = KeyRing(engine.store), ConversationLogs(engine)
 
     async def show_person(
         request: Request, user_id: str, wanted: PersonQuery, status: StatusLine | None = None
     ) -> HTMLResponse:
         words = renderer.language(request)
-        page = await pool.run(lambda: person(engine, user_id, wanted, words))
+        seen = seen_by(request, engine)
+        page = await pool.run(lambda: person(seen, user_id, wanted, words))
         # A part that htmx asked for; a form sent without it gets the whole page.
         template = "person.html" if request.headers.get("hx-request") else "user.html"
         return renderer.page(
@@ -91,6 +89,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         known = await pool.call(engine.data.known_users, named)
         if known:
             return RedirectResponse(f"/users/{segment(asked)}", 303)
+        directory = directories[seen_by(request, engine) is engine]
         people = await pool.call(directory.people, q, renderer.language(request))
         return renderer.page(request, "found.html" if part else "home.html", people=people)
 
@@ -214,9 +213,9 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         if only is not None and user not in ("", only):
             raise other_user()
         return await (
-            pool.call(talks.go_on, talk, "", only)
+            pool.call(logs.of(request).go_on, talk, "", only)
             if talk
-            else pool.call(talks.begin, (), user, only)
+            else pool.call(logs.of(request).begin, (), user, only)
         )
 
     @routes.get("/ask")
@@ -239,7 +238,7 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         user: Text = "",
         talk: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:
-        talk_state = await talk_of(request, talk, user)
+        talk_state, talks = await talk_of(request, talk, user), logs.of(request)
         if EVENTS in request.headers.get("accept", ""):
             pieces = pool.stream(lambda: talks.stream(talk_state, question))
             return streamed(_said(request, renderer, engine, pool, question, talk_state.id, pieces))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic
 
-from limner.core.errors import BadInputError
+from limner.core.errors import BadInputError, NotAllowedError
 from limner.core.filters import fitting, values_of
 from limner.core.messages import Message
 from limner.core.schema import User
@@ -77,7 +77,7 @@ class Directory:
         complaint = None
         try:
             ids = self._matching(query, directory)
-        except BadInputError as error:
+        except (BadInputError, NotAllowedError) as error:
             ids, complaint = [], error.message
         return People(
             query=query,
@@ -107,6 +107,7 @@ class Directory:
         if not query:
             return list(directory.events)
         if any(sign in query for sign in _SIGNS):
+            self._engine.data.allow(query)
             fit = {user.user_id for user in fitting(list(directory.users.values()), query, "users")}
             return [user_id for user_id in directory.events if user_id in fit]
         wanted = query.casefold()

@@ -415,7 +415,12 @@ def test_a_stream_may_take_longer_than_an_answer_may_take_to_begin(tmp_path: Pat
 # ---------------------------------------------------------------- health and counts
 
 
-def test_readiness_names_what_is_missing(engine: Engine, server: Live) -> None:
+def test_readiness_names_what_is_wrong(engine: Engine, server: Live) -> None:
+    ready = server.client.get("/health/ready")
+    assert ready.status_code == 200 and ready.json()["model"] == "untrained"
+    models = engine.state.ranker.models_folder
+    models.mkdir()
+    (models / "current").write_text("v1")
     answer = server.client.get("/health/ready")
     assert problem(answer) == (503, "not_ready")
     assert "limner train" in answer.json()["detail"]

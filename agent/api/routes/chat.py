@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
 
 from limner.api.access import other_user
-from limner.api.conversations import ConversationLog, Talk
+from limner.api.conversations import ConversationLogs, Talk
 from limner.api.languages import language_of
 from limner.api.models import ChatAnswer, Question
 from limner.api.pool import Pool
@@ -22,7 +22,7 @@ from limner.engine import Engine
 
 def router(engine: Engine, pool: Pool) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
-    talks = ConversationLog(engine)
+    logs = ConversationLogs(engine)
 
     @routes.post(
         "/chat",
@@ -57,6 +57,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         is declined, and "I" is that user.
         """
         question, pairs = _of(asks)
+        talks = logs.of(request)
         only = bound_to(request)
         if only is not None and asks.user_id not in ("", only):
             raise other_user()

@@ -3,9 +3,10 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from limner.api.access import seen_by
 from limner.api.models import Listing, Rows
 from limner.api.pages import Cursor, Limit, after_of, cursor_of
 from limner.api.pool import Pool
@@ -83,6 +84,7 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         "/users", response_model=Listing[User] | Audience, responses=usual(404), summary="Users"
     )
     async def list_users(
+        request: Request,
         cursor: Cursor = "",
         limit: Limit = 100,
         for_item: Annotated[
@@ -111,10 +113,13 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         audience: what they are ordered by, and among how many they were looked for.
         """
         if for_item is not None or like is not None or where is not None:
-            find = partial(engine.users, for_item=for_item, like=like, where=where or "")
+            find = partial(
+                seen_by(request, engine).users, for_item=for_item, like=like, where=where or ""
+            )
             return told(await pool.call(find, limit))
         page = await pool.call(pages.users, after_of("users", cursor), limit)
-        return told(Listing[User](rows=list(page.rows), next=cursor_of("users", page.next)))
+        rows = [*map(seen_by(request, engine).data.shown, page.rows)]
+        return told(Listing[User](rows=rows, next=cursor_of("users", page.next)))
 
     @routes.get("/items", response_model=Listing[Item], responses=usual(), summary="Items")
     async def list_items(cursor: Cursor = "", limit: Limit = 100) -> Response:
@@ -138,9 +143,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         return told(Listing[Event](rows=list(page.rows), next=cursor_of("events", page.next)))
 
     @routes.get("/users/{user_id}", response_model=User, responses=usual(404), summary="A user")
-    async def get_user(user_id: UserId) -> Response:
-        """A user with their attributes."""
-        return told(await pool.call(engine.data.user, user_id))
+    async def get_user(request: Request, user_id: UserId) -> Response:
+        """A user with their attributes; those that are sensitive for the scope admin alone."""
+        return told(await pool.call(seen_by(request, engine).data.user, user_id))
 
     @routes.delete(
         "/users/{user_id}", response_model=Erased, responses=usual(404), summary="Erase a user"

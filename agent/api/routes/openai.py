@@ -11,6 +11,7 @@ from contextlib import aclosing
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from limner.api.access import seen_by
 from limner.api.languages import language_of
 from limner.api.models import (
     Chunk,
@@ -64,10 +65,10 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         passed over: they cannot change what may be said.
         """
         question, pairs = _asked(request)
-        only = bound_to(http)
+        only, seen = bound_to(http), seen_by(http, engine)
 
         def recalled() -> Conversation:
-            talk = recall(engine, pairs, only)
+            talk = recall(seen, pairs, only)
             # Chat front ends send names of their own here too.
             if only is None:
                 talk.spoke_of(engine.data.known_users([request.about()]))
@@ -76,9 +77,9 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         talk = await pool.call(recalled)
         made = _Made(request)
         if request.stream:
-            pieces = pool.stream(lambda: stream(engine, question, talk))
+            pieces = pool.stream(lambda: stream(seen, question, talk))
             return streamed(_chunks(made, pieces, language_of(http.headers)))
-        reply = await pool.run(lambda: answer(engine, question, talk))
+        reply = await pool.run(lambda: answer(seen, question, talk))
         return told(made.whole(reply.text))
 
     return routes
