@@ -73,7 +73,9 @@ def tool(
 
     def wrap(function: Callable[[Engine, Arguments], Awaitable[Result]]) -> Tool:
         async def run(engine: Engine, given: Args) -> Result:
-            return await function(engine, args.model_validate(given.model_dump()))
+            # Events may come meanwhile: what is counted twice is to be counted of the same.
+            with engine.state.request_snapshot():
+                return await function(engine, args.model_validate(given.model_dump()))
 
         return Tool(name, description, args, run, tells)
 

@@ -24,13 +24,18 @@ class RequestView:
     @contextmanager
     def request_snapshot(self) -> Iterator[None]:
         """Around one request in one thread: what is derived is looked up once, and stays what it
-        was, until the thread makes something anew.
+        was, until the thread makes something anew. Within another one it is that one.
         """
-        self.own.view, self.own.embedding_error = {}, None
+        depth: int = getattr(self.own, "depth", 0)
+        if not depth:
+            self.own.view, self.own.embedding_error = {}, None
+        self.own.depth = depth + 1
         try:
             yield
         finally:
-            self.own.view = None
+            self.own.depth -= 1
+            if not self.own.depth:
+                self.own.view = None
 
     def renew(self) -> None:
         """Whatever the thread's view holds may be of before now."""

@@ -208,6 +208,7 @@ class CatalogueState(DerivedPart):
                 self._store.set_note(name, stamp)
         return counts
 
+    @uses_snapshot
     @locked
     def census(self) -> Census:
         """All item events as arrays; cached until the store changes."""
@@ -223,6 +224,7 @@ class CatalogueState(DerivedPart):
 
         return self._census.of(world.stamp, count)
 
+    @uses_snapshot
     @locked
     def names(self) -> EntityIndex:
         """Names of everything in the store; cached until the store changes."""
@@ -235,6 +237,7 @@ class CatalogueState(DerivedPart):
 
         return self._names.of(world.stamp, gather)
 
+    @uses_snapshot
     @locked
     def period(self) -> tuple[datetime, datetime] | None:
         """First and last time of all events, None where no event has a time; cached until the store

@@ -63,12 +63,19 @@ def _tune_sqlite(connection: object, _: object) -> None:
 
 
 def make_reader(engine: sa.Engine) -> sa.Engine:
-    """The engine for reading from a database. On PostgreSQL everything that one transaction reads
-    is of one moment.
+    """The engine for reading from a database. Everything that one transaction reads is of one
+    moment.
     """
     if engine.dialect.name == "postgresql":
         return engine.execution_options(isolation_level="REPEATABLE READ")
-    return engine
+    reader = engine.execution_options()  # one of its own, over the same connections
+    sa.event.listen(reader, "begin", _begin)
+    return reader
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Python's driver begins no transaction for what only reads."""
+    connection.exec_driver_sql("BEGIN")
 
 
 def sqlite_file(engine: sa.Engine) -> Path | None:

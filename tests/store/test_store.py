@@ -18,7 +18,6 @@ from limner.core.schema import Item, Outcome, Profile, StoredAnswer, User
 from limner.store import EventColumns, ResponseLog, open_store
 from limner.store import tables as t
 from limner.store.bulk import Columns, insert_columns
-from tests.postgres import PostgresServer
 from tests.store.conftest import StorePlace
 
 
@@ -228,10 +227,8 @@ def test_rows_are_read_in_chunks_beside_other_queries(place: StorePlace) -> None
     assert store.counts().events == 2
 
 
-def test_what_is_read_together_from_postgresql_is_of_one_moment(
-    postgres: PostgresServer, tmp_path: Path
-) -> None:
-    store = open_store(postgres.new_database(), folder=tmp_path)
+def test_what_is_read_together_is_of_one_moment(place: StorePlace) -> None:
+    store = place.open()
     store.add_events(columns("a"))
     count = sa.select(sa.func.count()).select_from(t.events)
     with store.reading() as connection, ThreadPoolExecutor(1) as other:

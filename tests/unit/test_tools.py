@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from limner import tools
 from limner.core.errors import BadInputError, UnknownIdError
+from limner.core.interactions import Interactions
 from limner.engine import Engine
 from limner.tools import TOOLS, Result, Tool, ToolStatement, say
 from limner.tools.words import channel, events_of, listed, phrase
@@ -298,3 +299,25 @@ def test_channels_are_said_in_the_language_of_the_question() -> None:
         and say(channel("next_item"), "zh") == "“常为下一选择”"
     )
     assert say(channel("a-new-one"), "zh") == "“a-new-one”"
+
+
+async def test_a_tool_counts_what_there_was_when_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody new comes between its first look at the events and its second."""
+    engine = make_engine(tmp_path / "store")
+    read = engine.store.interactions
+    looks: list[int] = []
+
+    def interactions() -> Interactions:
+        x = read()
+        looks.append(len(x))
+        rows = [{"user_id": f"new{len(looks)}", "item_id": "i1", "type": "like"}]
+        engine.edits.take("events", rows)
+        return x
+
+    monkeypatch.setattr(engine.store, "interactions", interactions)
+    liked = await called(engine, tools.cohort, item="i1", polarity="like")
+    had = await called(engine, tools.cohort, item="i1")
+    assert liked.found and had.found and looks
+    engine.store.close()
