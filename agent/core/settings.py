@@ -60,6 +60,10 @@ class SignalTable(SettingsSection):
     """A rating's signal: (1 - h) x its place on the scale + h x its distance from the user's own
     mean.
     """
+    amounts: bool = True
+    """Whether quantities, plays and seconds scale a signal, by their logarithm against what is
+    typical.
+    """
 
 
 class PortraitField(SettingsSection):

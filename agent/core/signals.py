@@ -13,9 +13,15 @@ is unknown, signal = p.
 Every other event takes the table's number for its type, 0 for types that the table does not name. A
 value below zero takes the event back: a purchase or cart of negative quantity counts as the table's
 `return`, any other positive event changes its sign, and events that are negative by type stay so.
-Quantities and seconds above zero do not scale a signal; a quantity of exactly 0 says nothing. A
+A quantity of exactly 0 says nothing. A
 scale of one single step tells no place: such a rating only says that the user chose the item, as
 `view` does.
+
+Amounts above zero (quantities, plays, seconds) are confidence, on a logarithmic scale as in Hu et
+al. 2008, "Collaborative Filtering for Implicit Feedback Datasets": with the median m of the amounts
+that its source gives to its type, an amount v multiplies a positive signal by
+
+    f = clip(log(1 + v) / log(1 + m), 1/2, 2)
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,12 +37,38 @@ RATED_TYPES = ("rating", "review")
 """Types whose value is a rating on the source's scale."""
 _QUANTITY_TYPES = ("purchase", "cart")
 _NOTHING = float("nan")
+_LEAST, _MOST = 0.5, 2.0
+"""Bounds of what an amount multiplies a signal by."""
+
+Amounts = Mapping[str, Mapping[str, float]]
+"""By source and type of event, the median of the amounts above zero."""
+NO_AMOUNTS: Amounts = {}
+
+
+def typical_amounts(x: Interactions) -> dict[str, dict[str, float]]:
+    """Medians of the amounts above zero, by source and type; types of ratings have none."""
+    given = np.isfinite(x.value) & (x.value > 0)
+    amounts: dict[str, dict[str, float]] = {}
+    for source, name in enumerate(x.sources):
+        for type_, kind in enumerate(x.types):
+            if kind not in RATED_TYPES:
+                values = x.value[given & (x.source == source) & (x.type == type_)]
+                if len(values):
+                    amounts.setdefault(name, {})[kind] = float(np.median(values))
+    return amounts
+
+
+def _confidence(value: NDArray[np.float64], typical: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n] what amounts multiply their signals by; 1 where there is no amount, or none typical."""
+    known = np.isfinite(value) & (value > 0) & (typical > 0)
+    ratio = np.log1p(np.where(known, value, 1.0)) / np.log1p(np.where(known, typical, 1.0))
+    return np.where(known, np.clip(ratio, _LEAST, _MOST), 1.0)
 
 
 def signals(
-    x: Interactions, table: SignalTable, scales: Mapping[str, Scale]
+    x: Interactions, table: SignalTable, scales: Mapping[str, Scale], amounts: Amounts | None = None
 ) -> NDArray[np.float32]:
-    """[n] signal of every event, in [-1, 1]."""
+    """[n] signal of every event, in [-1, 1]. amounts: the typical ones; those of `x` where None."""
     place = places(x, scales)
     mean = user_means(x, place)
     own = mean[x.user]
@@ -49,6 +81,14 @@ def signals(
         np.isnan(x.value) | (x.value > 0) | ~np.isfinite(x.value), 0, np.where(x.value < 0, 1, 2)
     )
     unrated = plain[x.type, sign] if len(x) else np.empty(0)
+    if table.amounts and len(x):
+        known = typical_amounts(x) if amounts is None else amounts
+        typical = np.array(
+            [[known.get(source, {}).get(kind, 0.0) for kind in x.types] for source in x.sources]
+        )
+        unrated = unrated * np.where(
+            unrated > 0, _confidence(x.value, typical[x.source, x.type]), 1
+        )
     flat = _flat_ratings(x, scales)
     unrated = np.where(flat, table.types.get("view", 0.0), unrated)
     return np.asarray(np.clip(np.where(rated, place - habit, unrated), -1.0, 1.0), dtype=np.float32)
@@ -64,7 +104,11 @@ def rated(x: Interactions, scales: Mapping[str, Scale]) -> tuple[NDArray[np.floa
 
 
 def signal_of(
-    event: Event, table: SignalTable, scales: Mapping[str, Scale], user_mean: float | None
+    event: Event,
+    table: SignalTable,
+    scales: Mapping[str, Scale],
+    user_mean: float | None,
+    amounts: Amounts = NO_AMOUNTS,
 ) -> float:
     """Signal of one event, in [-1, 1]; `user_mean` is the user's mean place (`mean_place`), None
     where unknown.
@@ -77,15 +121,22 @@ def signal_of(
         return max(-1.0, min(1.0, table.types.get("view", 0.0)))
     known = value is not None and np.isfinite(value)
     sign = 0 if value is None or not known or value > 0 else 1 if value < 0 else 2
-    return _by_type(event.type, table)[sign]
+    signal = _by_type(event.type, table)[sign]
+    typical = amounts.get(event.source, {}).get(event.type, 0.0)
+    if not table.amounts or signal <= 0 or value is None or not typical:
+        return signal
+    return min(1.0, signal * float(_confidence(np.array([value]), np.array([typical]))[0]))
 
 
 def signals_of(
-    events: Sequence[Event], table: SignalTable, scales: Mapping[str, Scale]
+    events: Sequence[Event],
+    table: SignalTable,
+    scales: Mapping[str, Scale],
+    amounts: Amounts = NO_AMOUNTS,
 ) -> dict[str, float]:
     """Signal by event id of one user's events, each rating read against this user's own mean."""
     mean = mean_place(events, scales)
-    return {event.event_id: signal_of(event, table, scales, mean) for event in events}
+    return {event.event_id: signal_of(event, table, scales, mean, amounts) for event in events}
 
 
 def mean_place(events: Sequence[Event], scales: Mapping[str, Scale]) -> float | None:

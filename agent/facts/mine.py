@@ -128,7 +128,7 @@ def mine_facts(
     """Facts and traits of one user from all of their events, in any order where they have times."""
     ordered = in_order(events)
     user_id = ordered[0].user_id if ordered else ""
-    signal = signals_of(ordered, table, scales)
+    signal = signals_of(ordered, table, scales, population.amounts)
     history = _history(ordered, signal, population)
     spoken = spoken_facts(ordered, population, signal)
     mined = _mine(history, population, limit) if len(history.things) else []

@@ -22,12 +22,12 @@ from limner.core.atomic import written_whole
 from limner.core.errors import UNREADABLE, StoreError
 from limner.core.interactions import Interactions
 from limner.core.schema import Item
-from limner.core.signals import RATED_TYPES
+from limner.core.signals import RATED_TYPES, typical_amounts
 from limner.facts.facets import MAX_VALUES, Rule, category_facet, discover, number_in, read
 from limner.facts.facets import facets_of as _facets_of
 from limner.facts.habits import Norms, build_norms
 
-FORMAT = 3
+FORMAT = 4
 MIN_CARRIERS = 2
 """Items that must carry a value for it to be counted; one item's value only names the item."""
 THEME_LIFT = 1.2
@@ -85,6 +85,8 @@ class Population:
     """The facet that breadth and novelty are measured on; empty where there is none."""
     ratings: dict[str, tuple[float, float, int]] = field(default_factory=dict)
     """By source: mean and standard deviation of raw ratings, and how many."""
+    amounts: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Typical amounts, as `limner.core.signals.typical_amounts` gives them."""
 
     @cached_property
     def position(self) -> dict[str, int]:
@@ -138,6 +140,7 @@ class Population:
             "users": self.users,
             "primary": self.primary,
             "ratings": self.ratings,
+            "amounts": self.amounts,
             "rules": [rule.model_dump(mode="json") for rule in self.rules],
         }
         with written_whole(folder) as part:
@@ -172,6 +175,7 @@ def load_population(folder: Path) -> Population | None:
         users=head["users"],
         primary=head["primary"],
         ratings={source: (mean, sd, int(n)) for source, (mean, sd, n) in head["ratings"].items()},
+        amounts=head["amounts"],
         **arrays,
     )
 
@@ -220,6 +224,7 @@ def build_population(
         users=len(np.unique(users)),
         primary=primary,
         ratings=_ratings(x),
+        amounts=typical_amounts(x),
     )
     return _versioned(population)
 
@@ -421,6 +426,7 @@ def _versioned(population: Population) -> Population:
         population.facets,
         population.values,
         sorted(population.ratings.items()),
+        sorted((source, sorted(one.items())) for source, one in population.amounts.items()),
     ]
     digest.update(json.dumps([FORMAT, *head], ensure_ascii=False).encode("utf-8", "surrogatepass"))
     return replace(population, version=digest.hexdigest())

@@ -109,7 +109,7 @@ def subject_of(
         portrait = settings.portrait
         # That a claim was struck supports none.
         read = [event for event in without_withdrawn(events) if not is_strike(event)]
-        signal = signals_of(events, settings.signals, scales)
+        signal = signals_of(events, settings.signals, scales, population.amounts)
         if len(read) > portrait.parts_above and portrait.max_parts > 1:
             parts = split_history(
                 read,

@@ -109,7 +109,7 @@ class RecommendationPipeline:
     def past_of(self, events: Sequence[Event]) -> Past:
         world = self.derived.catalogue.snapshot()
         items = known_items(events, world.items)
-        signal = signals_of(events, self.settings.signals, world.scales)
+        signal = signals_of(events, self.settings.signals, world.scales, world.population.amounts)
         placed = ((e.item_id, place_of(e, world.scales)) for e in events)
         return Past(
             events,

@@ -111,7 +111,7 @@ class RankerState(DerivedPart):
         """Every event, over the whole catalogue, and the signal of each."""
         world = self._catalogue.snapshot()
         x = self._store.interactions().over(world.items)
-        return x, signals(x, self._settings.signals, world.scales)
+        return x, signals(x, self._settings.signals, world.scales, world.population.amounts)
 
     def _since(self, trained: Model) -> list[str]:
         """Items that the store came to have after training."""
@@ -179,9 +179,9 @@ class RankerState(DerivedPart):
     def crowd(self, model: Model) -> HistoryBatch:
         """Everyone's histories, as a model's positions."""
         x = self._store.interactions()
-        return history_batch(
-            x, signals(x, self._settings.signals, self._catalogue.snapshot().scales), model
-        )
+        world = self._catalogue.snapshot()
+        signal = signals(x, self._settings.signals, world.scales, world.population.amounts)
+        return history_batch(x, signal, model)
 
     def train(self, progress: Progress, wait: float) -> Model:
         """Fit channels and fusion on every event, over the whole catalogue. The items must be

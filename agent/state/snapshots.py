@@ -220,7 +220,8 @@ class CatalogueState(DerivedPart):
             counted = (
                 is_rating[x.type] & np.isfinite(x.value) if len(x) else np.empty(0, dtype=bool)
             )
-            return Census(x, signals(x, self._settings.signals, world.scales), counted)
+            amounts = world.population.amounts
+            return Census(x, signals(x, self._settings.signals, world.scales, amounts), counted)
 
         return self._census.of(world.stamp, count)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from limner.core.schema import Event, Scale
 from limner.core.settings import SignalTable
-from limner.core.signals import mean_place, signal_of, signals, signals_of
+from limner.core.signals import mean_place, signal_of, signals, signals_of, typical_amounts
 from tests.unit.mining import SCALES, TABLE, columns, event
 
 AMOUNTS = st.one_of(st.none(), st.floats(-1e6, 1e6), st.just(math.inf), st.just(math.nan))
@@ -113,9 +113,24 @@ def test_columns_say_what_single_events_say(events: list[Event]) -> None:
     for user in "ab":
         own = [one for one in events if one.user_id == user]
         for one in own:
-            single = signals_of(own, TABLE, ALL_SCALES)[one.event_id]
+            single = signals_of(own, TABLE, ALL_SCALES, typical_amounts(x))[one.event_id]
             assert by_seq[one.seq] == pytest.approx(single, abs=1e-6)
             assert -1 <= single <= 1
+
+
+def test_thousands_of_plays_are_not_one() -> None:
+    plays = [
+        event(f"e{at}", user="a", item="x", type_="play", value=value, source="t", seq=at)
+        for at, value in enumerate([1, 20, 20, 20, 13883])
+    ]
+    x = columns(plays)
+    assert typical_amounts(x) == {"t": {"play": 20.0}}
+    least, usual, *_, most = signals(x, TABLE, SCALES).tolist()
+    base = TABLE.types["play"]
+    assert (least, usual, most) == pytest.approx((base / 2, base, base * 2))
+    off = TABLE.model_copy(update={"amounts": False})
+    assert set(signals(x, off, SCALES).tolist()) == {base}
+    assert signals_of(plays, TABLE, SCALES) == dict.fromkeys([f"e{at}" for at in range(5)], base)
 
 
 def test_no_events() -> None:
