@@ -3,6 +3,7 @@ subject.
 """
 
 from limner.tools.alike import similar_items
+from limner.tools.amounts import amounts
 from limner.tools.audience import audience
 from limner.tools.base import Args, Result, Tool
 from limner.tools.catalogue import catalogue
@@ -44,6 +45,7 @@ TOOLS: tuple[Tool, ...] = (
     cohort,
     raters,
     count_events,
+    amounts,
     compare_periods,
     search_items,
     popular_items,
@@ -59,6 +61,7 @@ __all__ = [
     "Result",
     "Tool",
     "ToolStatement",
+    "amounts",
     "audience",
     "catalogue",
     "cohort",

@@ -25,6 +25,7 @@ from limner.engine import Engine
 from limner.state.entity_index import NamedValue
 from limner.tools import (
     ToolStatement,
+    amounts,
     audience,
     catalogue,
     cohort,
@@ -175,6 +176,7 @@ class _Planner:
             self._audience,
             self._measured,
             self._raters,
+            self._amounts,
             self._users,
             self._user,
             self._cohort,
@@ -626,6 +628,33 @@ class _Planner:
         )
 
     # ------------------------------------------------------------ why
+
+    def _amounts(self) -> AnswerPlan | None:
+        """How much there was in all, and who has the most of it, where the data hold amounts."""
+        r = self.reading
+        held = {
+            kind for one in self.engine.data.catalogue().population.amounts.values() for kind in one
+        }
+        listens = self._type() == "play" and r.has("who") and r.has("most", "more")
+        if not held or len(r.users) > 1 or not (r.has("amount", "spent") or listens):
+            return None
+        if r.has("mean") or len(self._clauses) > 1 or any(one.negated for one in self._clauses):
+            return None
+        asks_user = r.users or (r.has("pronoun") and self.talk.user_id)
+        user = (r.users[0] if r.users else self.talk.user_id) if asks_user else ""
+        which = {one: given for one, given in self._which.items() if one != "rating"}
+        least = r.has("worst", "less") and not r.has("most", "best")
+        return calls(
+            step(
+                amounts,
+                **which,
+                user_id=user or "",
+                spent=r.has("spent"),
+                least=least,
+                where=self._where(),
+                limit=self._n(5),
+            )
+        )
 
     def _why(self) -> AnswerPlan | None:
         r = self.reading
