@@ -1,5 +1,6 @@
 """Profiles of a table's columns from its first rows, for `init` and `ingest`."""
 
+import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,12 +22,24 @@ LOOK = 5000
 """Rows that are looked at."""
 ColumnType = Literal["empty", "number", "time", "clock", "list", "word", "text"]
 
-_LISTED_SHARE = 0.05
-"""Share of cells with "|" or ";" from which a column holds lists."""
-_COMMA_SHARE = 0.3
-"""Share of cells with a comma from which a column may hold lists."""
+_MARKS = (
+    ("|", 0.05),
+    (";", 0.05),
+    (" > ", 0.3),
+    (">", 0.3),
+    (" / ", 0.3),
+    ("/", 0.3),
+    ("、", 0.3),
+    ("，", 0.3),
+    (", ", 0.3),
+    (",", 0.3),
+)
+"""What separates the parts of lists, and the share of cells that must have it."""
+_SURE = ("|", ";")
+"""Marks that stand in few texts but lists."""
+_NO_WORD = re.compile(r"[\d\s.:-]*")
 _REPEATED_SHARE = 0.5
-"""Share of parts, and of first parts, that come again where commas separate a list."""
+"""Share of parts, and of first parts, that come again in other cells of a column of lists."""
 _LONGEST_PART = 40
 _TEXT_LENGTH = 60
 """Mean length, in characters, from which words are text."""
@@ -67,6 +80,12 @@ class ColumnProfile:
         """Whether the cells can be ids: one word or whole number each."""
         return self.type in ("number", "word") and not {" ", "."} & set(self.shape)
 
+    @property
+    def sentinel_cell(self) -> str:
+        """The sentinel as the cells write it; "" where there is none."""
+        matching = (cell for cell in self.cells if numbers_of([cell])[0] == self.sentinel)
+        return next(matching, "") if self.sentinel is not None else ""
+
     def overlap(self, ids: AbstractSet[str]) -> float:
         """Share of the different cells that are among another table's ids; in [0, 1]."""
         values = set(self.cells)
@@ -86,6 +105,10 @@ class TableProfile:
         if name not in self._profiles:
             self._profiles[name] = profile_column(name, self._frame[name][: self._rows])
         return self._profiles[name]
+
+    def cells(self, name: str) -> list[str]:
+        """The different filled cells of the profiled rows."""
+        return list(filter(None, map(something, dict.fromkeys(self._frame[name][: self._rows]))))
 
     def all_cells(self, name: str) -> list[str]:
         """The cell of every row, not only of the profiled ones; "" where it is empty."""
@@ -110,7 +133,7 @@ def profile_column(name: str, column: "Sequence[str] | pd.Series[str]") -> Colum
     finite = np.isfinite(numbers)
     repeats = np.array(list(counts.values()), dtype=np.float64)
     numeric = float(repeats[finite].sum() / max(repeats.sum(), 1.0))
-    separator = _separator(list(counts))
+    separator = list_separator(list(counts))
     return ColumnProfile(
         name=name,
         type=_type_of(cells, numeric, separator),
@@ -155,29 +178,30 @@ def _shape(cell: str) -> str:
     return cell
 
 
-def _separator(cells: list[str]) -> str:
-    """The separator of list cells, "" for none. A comma counts only where the parts are short and
-    repeat.
+def list_separator(cells: Sequence[str]) -> str:
+    """What separates the parts of lists in a column's different cells; "" where it holds none, or
+    lists that JSON or Python wrote.
+
+    The first mark that enough cells have, and whose parts are short and come again in other cells.
     """
-    if not cells:
+    if not cells or sum(cell.startswith("[") for cell in cells) > len(cells) / 2:
         return ""
-    for mark in ("|", ";"):
-        if sum(mark in cell for cell in cells) > _LISTED_SHARE * len(cells):
-            return mark
-    return next((mark for mark in (", ", ",") if _comma_lists(cells, mark)), "")
+    # An entity ends in a semicolon.
+    cells = [html.unescape(cell) if "&" in cell else cell for cell in cells]
+    return next((mark for mark, share in _MARKS if _are_lists(cells, mark, share)), "")
 
 
-def _comma_lists(cells: list[str], mark: str) -> bool:
-    """Whether commas (`mark`) separate lists: enough cells have one, and the parts are short, no
-    numbers, and repeat.
-    """
-    rows = [cell.split(mark) for cell in cells]
+def _are_lists(cells: Sequence[str], mark: str, share: float) -> bool:
+    rows = [[part.strip() for part in cell.split(mark)] for cell in cells]
     lists = [parts for parts in rows if len(parts) > 1]
-    if len(lists) < max(2, _COMMA_SHARE * len(cells)):
+    if not lists or len(lists) <= share * len(cells):
         return False
-    counts = Counter(chain.from_iterable(rows))
-    mean = sum(map(len, counts.elements())) / counts.total()
-    if mean > _LONGEST_PART or any(part.strip().isdigit() for part in counts):
+    counts = Counter(chain.from_iterable(map(set, rows)))
+    if sum(map(len, counts.elements())) > _LONGEST_PART * counts.total():
+        return False
+    if mark in _SURE:
+        return len(lists) > len(cells) / 3 or _repeated(chain.from_iterable(lists), counts)
+    if len(lists) < 2 or any(_NO_WORD.fullmatch(part) for part in counts):
         return False
     firsts = [parts[0] for parts in lists]
     return _repeated(firsts, counts) and _repeated(chain.from_iterable(lists), counts)

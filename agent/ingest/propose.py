@@ -285,7 +285,7 @@ def _field(target: str, column: ColumnProfile, why: str = "") -> _Field:
     """A field with an example cell, its list separator, and its sign for a missing value."""
     nothing = ""
     if target == "rating" and column.sentinel is not None:
-        nothing = next(c for c in column.cells if numbers_of([c])[0] == column.sentinel)
+        nothing = column.sentinel_cell
         why += f"{nothing} stands apart, as for what was not rated; "
     separator = column.separator if target == "categories" else ""
     return _Field(column.name, f"{why}e.g. {_example(column)}", separator, nothing)

@@ -8,7 +8,8 @@ import pytest
 from yaml import safe_load
 
 from limner.core.errors import BadInputError
-from limner.ingest import Sources, ingest, parse_mapping, propose_mapping
+from limner.facts.facets import discover
+from limner.ingest import Sources, ingest, ingest_frames, parse_mapping, propose_mapping
 from limner.ingest.column_profile import TableProfile, profile_column
 from tests.unit.ingesting import Bench
 
@@ -68,6 +69,14 @@ def test_a_profile_counts() -> None:
         (["1,234", "5,678", "1,678"], ""),
         (["I came, I saw, and I was so very much impressed by it all that I left"] * 3, ""),
         (["plain", "words"], ""),
+        (["Home > Tea > Green", "Home > Tea", "Home > Pots"], " > "),
+        (["Drama / War", "Drama / Love", "War / Love", "Love"], " / "),
+        (["Drama/War", "Drama/Love", "War/Love", "Love"], "/"),
+        (["멜로/로맨스", "드라마", "액션"], ""),  # one name, however it is written
+        (["1/2/2020", "2/2/2020", "1/3/2020"], ""),
+        (["茶、绿", "茶、红", "绿、红"], "、"),
+        (["a &amp; b", "b &amp; c"], ""),
+        (['["a", "b"]', '["a", "c"]', '["b", "c"]'], ""),
     ],
 )
 def test_separators_of_lists(cells: list[str], separator: str) -> None:
@@ -218,3 +227,121 @@ def test_events_about_no_item_of_the_table_store_nothing_unless_told(bench: Benc
     assert bench.store.counts().events == 2
     other = bench.write("f.csv", "user_id,item_id\nw,9\n")
     assert bench.run(other, items=items, mapping={"allow_unknown_items": True}).events.kept == 1
+
+
+def test_frames_about_no_item_of_the_table_store_nothing_unless_told(bench: Bench) -> None:
+    frames = (
+        pd.DataFrame({"user_id": ["u"], "item_id": ["1"]}),
+        pd.DataFrame({"item_id": ["a"], "title": ["A"]}),
+    )
+    with pytest.raises(BadInputError, match="No event is about an item"):
+        ingest_frames(bench.store, *frames)
+    assert (bench.store.counts().events, bench.store.counts().items) == (0, 0)
+    assert ingest_frames(bench.store, *frames, allow_unknown_items=True).events.kept == 1
+
+
+# ---------------------------------------------------------------- without a mapping
+
+
+def test_ingest_reads_minus_one_as_a_view_and_says_so(bench: Bench) -> None:
+    rows = "user_id,item_id,rating\nu,a,-1\nu,b,7\nv,a,9\nv,b,-1\nw,a,4\nw,c,-1\n"
+    report = bench.run(bench.write("e.csv", rows))
+    assert [e.type for e in bench.events() if e.value is None] == ["view"] * 3
+    assert (bench.store.scales()["e"].low, bench.store.scales()["e"].high) == (4, 9)
+    assert "stands apart" in next(str(n) for n in report.notes if n.code == "ingest.unrated_read")
+
+
+def test_a_mapping_that_names_ratings_reads_all_of_them_and_asks(bench: Bench) -> None:
+    rows = "user_id,item_id,rating\nu,a,-1\nu,b,7\nv,a,9\nv,b,-1\nw,a,4\nw,c,-1\n"
+    report = bench.run(bench.write("e.csv", rows), mapping={"events": {"rating": "rating"}})
+    assert {e.type for e in bench.events()} == {"rating"}
+    assert "nothing: ['-1']" in str(
+        next(n.text for n in report.notes if n.code == "ingest.unrated_asked")
+    )
+
+
+def test_a_frequent_zero_is_asked_about(bench: Bench) -> None:
+    rows = "user_id,item_id,rating\nu,a,0\nu,b,7\nv,a,9\nv,b,0\nw,a,4\nw,c,0\n"
+    report = bench.run(bench.write("e.csv", rows))
+    assert [e.value for e in bench.events()] == [0, 7, 9, 0, 4, 0]
+    assert "ingest.unrated_asked" in {note.code for note in report.notes}
+
+
+def test_ingest_splits_lists_that_no_mapping_names_and_says_so(bench: Bench) -> None:
+    items = bench.write(
+        "i.csv",
+        'item_id,title,genre,mood,maker\n1,A,"Tea, Green",calm/warm,"Orr, Inc"\n'
+        '2,B,"Tea, Black",calm/dark,"Pym, Ltd"\n'
+        '3,C,"Pots, Black",warm/dark,Oak\n4,D,Pots,warm,Oak\n',
+    )
+    report = bench.run(items=items)
+    item = bench.store.item("1")
+    assert item is not None
+    assert item.categories == ["Tea", "Green"]
+    assert item.attributes == {
+        "genre": ["Tea", "Green"],
+        "mood": ["calm", "warm"],
+        "maker": "Orr, Inc",
+    }
+    assert "genre at ', ', mood at '/'" in "".join(note.text for note in report.notes)
+
+
+def test_what_is_read_by_its_name_alone_is_said(bench: Bench) -> None:
+    items = bench.write("i.csv", "item_id,title,description,unit_price\n1,A,x,2\n")
+    report = bench.run(items=items)
+    assert "text (description), price (unit_price)" in "".join(n.text for n in report.notes)
+    events = bench.write("e.csv", "who,item_id,body\nu,1,x\n")
+    report = bench.run(events, mapping={"events": {"user_id": "who"}})
+    assert "item_id (item_id), text (body)" in "".join(n.text for n in report.notes)
+
+
+def test_a_title_that_most_items_share_is_not_shown(bench: Bench) -> None:
+    rows = "".join(f"i{n},}} var x = 1,b{n % 3},Tea\n" for n in range(9)) + "i9,Pot,b1,Pots\n"
+    items = bench.write("i.csv", "item_id,title,brand,category\n" + rows)
+    report = bench.run(items=items)
+    titles = {item.item_id: item.title for item in bench.store.items()}
+    assert (titles["i0"], titles["i1"], titles["i9"]) == ("b0", "b1", "Pot")
+    assert "9 items of 'i.csv'" in "".join(note.text for note in report.notes)
+
+
+# ---------------------------------------------------------------- roles and joins
+
+
+def test_roles_of_a_mapping_act(bench: Bench) -> None:
+    items = bench.write(
+        "i.csv",
+        "item_id,title,genre,brand,batch,notes\n"
+        + "".join(f"{n},T{n},g{n % 3},b{n % 4},k{n % 2},x\n" for n in range(12)),
+    )
+    mapping = {
+        "items": {
+            "item_id": "item_id",
+            "categories": {"column": "genre", "role": "fact"},
+            "brand": {"column": "brand", "role": "taste", "label": "maker"},
+            "batch": {"column": "batch", "role": "fact"},
+            "notes": {"column": "notes", "role": "ignore"},
+            "colour": {"column": "colour", "role": "taste"},  # in another file, not in this one
+        },
+        "nouns": {"item": "tea", "items": "teas"},
+    }
+    bench.run(items=items, mapping=mapping)
+    item, told = bench.store.item("1"), bench.store.meanings()
+    assert item is not None
+    assert item.attributes == {"genre": ["g1"], "brand": "b1", "batch": "k1"}
+    assert {rule.facet for rule in discover(bench.store.items(), told.items)} == {"maker"}
+    assert (told.nouns.item, told.nouns.items) == ("tea", "teas")
+    # A later mapping that speaks of one column leaves the others as they were.
+    bench.run(items=items, mapping={"items": {"batch": {"column": "batch", "role": "taste"}}})
+    assert bench.store.meanings().items["brand"].label == "maker"
+    assert bench.store.meanings().items["batch"].role == "taste"
+
+
+def test_side_tables_are_joined_to_users(bench: Bench) -> None:
+    users = bench.write("u.csv", "user_id,age\nu,31\nv,40\n")
+    bench.write("clubs.csv", "member,club\nu,Rowing\nu,Chess\nw,Go\n")
+    mapping = {"joins": [{"file": "clubs.csv", "of": "users", "key": "member", "column": "club"}]}
+    bench.run(users=users, mapping=mapping)
+    assert [user.attributes for user in bench.store.users()] == [
+        {"age": 31, "club": ["Rowing", "Chess"]},
+        {"age": 40},
+    ]
