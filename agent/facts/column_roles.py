@@ -25,7 +25,9 @@ MIN_TELLING = 0.05
 FEW_NUMBERS = 12
 """A numeric attribute with at most this many different numbers is read as names, above in bands."""
 MANY_NUMBERS = 50
-"""Different whole numbers in lists from which they are ids."""
+"""Different numbers in lists above which they are ids."""
+SMALL = 1000.0
+"""Numbers in lists from which they are ids, however few."""
 MIN_SHARED_IDS = 0.5
 """Share of different values that are ids of items from which a column holds ids."""
 LONG_VALUE = 60
@@ -35,6 +37,7 @@ TOO_COMMON = 0.8
 PROSE_WORDS = 4
 """Words from which a value that ends like a sentence is taken for one."""
 BANDS = ("low", "mid", "high")
+SAME = "the same nearly everywhere"
 FIRST_YEAR, LAST_YEAR = 1850, 2100
 
 _SPACE = re.compile(r"\s+")
@@ -60,8 +63,10 @@ _MEASURE = re.compile(
     rf"\d[\d.,/]*(?:\s*[x×*]\s*\d[\d.,/]*)*\s*{_UNIT}\.?\s*(?:[(;,x×*].*)?", re.IGNORECASE
 )
 """A weight or a size: "0.3 ounces", "8.3 x 5.1 x 0.2 inches ; 0.3 ounces"."""
-_CODE = re.compile(r"(?=\S*\d)(?=\S*[A-Z])[A-Z0-9_-]{6,}")
-"""A catalogue number: "B00BWDH2O6"."""
+_CODE = re.compile(
+    r"(?=\S*\d)(?=\S*[A-Z])[A-Z0-9_-]{6,}|(?=\S*\d)[0-9a-f]{12,}|[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"
+)
+"""A catalogue number or a hash: "B00BWDH2O6", "72d76fde-8bb3-4e00-8c23-a032dfed738c"."""
 _RANKED = re.compile(r"[>#]?\s*#?\d[\d,]* in [A-Z].*")
 """A place in a chart: "2 in Gift Cards (", ">#1,204 in Toys & Games"."""
 _PAID_WITH = re.compile(
@@ -77,7 +82,7 @@ _DATE = re.compile(
     r"|[A-Za-z]{3,9}\.? \d\d?,? (1[89]\d\d|20\d\d)"
 )
 _ID_NAME = re.compile(
-    r"(?:^|[._\s-])(?:id|ids|uuid|guid|url|uri|sku|ean|isbn|asin)[:_.\s]*$|[a-z](?:Id|ID)$"
+    r"(?:^|[._\s-])(?:id|ids|uuid|guid|url|uri|sku|ean|isbn|asin)[:_.\s]*$|[a-z](?:Id|ID|No|Nr)$"
     r"|^(?:imdb|tmdb)"
 )
 _MEASURED = frozenset(
@@ -109,6 +114,7 @@ _COUNTED = frozenset(
         "rating",
         "vote",
         "score",
+        "star",
         "popularity",
         "count",
         "sale",
@@ -156,7 +162,9 @@ _REACHED = frozenset(
     }
 )
 """Words in names of attributes that say where somebody or something is reached."""
+_YES_OR_NO = frozenset({"true", "false", "yes", "no", "t", "f", "y", "n"})
 _SAME_IN_PLURAL = ("series", "species", "news", "goods", "cast")
+_IN_IE = ("movies", "cookies", "hoodies", "pies", "ties", "calories", "selfies")
 
 
 @dataclass(frozen=True)
@@ -202,8 +210,8 @@ def is_no_taste(name: str) -> bool:
 
 def _by_name(name: str) -> RoleGuess | None:
     """What a name alone tells: an id, whether it is on the shelf, a measure, payment, address."""
-    words = set(facet_name(name).split())
-    if _ID_NAME.search(name):
+    words = _words_of(name)
+    if _ID_NAME.search(name.strip(" :._")):
         return RoleGuess("id", "named so")
     if name.lower() in SHELF:
         return RoleGuess("fact", "comes and goes")
@@ -212,6 +220,15 @@ def _by_name(name: str) -> RoleGuess | None:
     if words & _PAID:
         return RoleGuess("fact", "payment")
     return RoleGuess("fact", "an address") if words & _REACHED else None
+
+
+def is_registered(name: str) -> bool:
+    """Whether a date by this name belongs to the shop, not to the item."""
+    return bool(_REGISTERED & _words_of(name))
+
+
+def _words_of(name: str) -> set[str]:
+    return set(facet_name(re.sub(r"[\W_]+", " ", name)).split())
 
 
 def _is_measured(words: set[str]) -> bool:
@@ -239,7 +256,8 @@ def _by_values(values: Sequence[str], ids: AbstractSet[str], *, single: bool) ->
         return RoleGuess("fact", "payment")
     numbers = [number for number in map(number_of, values) if number is not None]
     are_numbers = len(numbers) >= 0.95 * len(values)
-    many = not single and len(set(numbers)) > MANY_NUMBERS and not _are_years(values)
+    sizes = len(set(numbers)) <= MANY_NUMBERS and max(numbers, default=0.0) < SMALL
+    many = not single and not sizes and not _are_years(values)
     if (many or not are_numbers) and ids and _share_among(values, ids) > MIN_SHARED_IDS:
         return RoleGuess("id", "ids of items")
     return RoleGuess("id", "lists of numbers") if many and are_numbers else None
@@ -252,12 +270,14 @@ def _share_among(values: Sequence[str], ids: AbstractSet[str]) -> float:
 
 def _of_single_values(name: str, values: Sequence[str]) -> RoleGuess | None:
     """The role of a column of one value an item that holds numbers or dates; None for words."""
-    words = set(facet_name(name).split())
+    words = _words_of(name)
     numbers = [number for number in map(number_of, values) if number is not None]
+    if len(different := {value.casefold() for value in values}) > 1 and different <= _YES_OR_NO:
+        return RoleGuess("fact", "yes or no")
     if len(numbers) >= 0.95 * len(values):
         return _of_numbers(name, words, numbers, values)
     if mostly(values, _is_date):
-        if _REGISTERED & words:
+        if is_registered(name):
             return RoleGuess("fact", "a date of the shop's")
         return RoleGuess("time", "dates")
     if {"state", "province"} & words and mostly(values, _PLACE_CODE.fullmatch):
@@ -273,7 +293,9 @@ def _of_numbers(
     counts = Counter(numbers)
     different = len(counts)
     if different > 1 and counts.most_common(1)[0][1] > (1 - MIN_TELLING) * len(numbers):
-        return RoleGuess("fact", "the same nearly everywhere")
+        return RoleGuess("fact", SAME)
+    if counts.keys() == {0.0, 1.0}:
+        return RoleGuess("fact", "yes or no")
     whole = all(number == int(number) for number in numbers)
     if whole and different > 2 and _are_years(values):
         return RoleGuess("time", "years")
@@ -282,7 +304,7 @@ def _of_numbers(
             return RoleGuess("fact", "the same everywhere" if different == 1 else "too few")
         return RoleGuess("taste", f"{different} numbers")
     if different < len(BANDS):
-        return RoleGuess("fact", "the same nearly everywhere")
+        return RoleGuess("fact", SAME)
     if whole and max(numbers) >= 1e8:
         return RoleGuess("id", "large numbers")
     return RoleGuess("amount", f"from {min(numbers):g} to {max(numbers):g}")
@@ -300,7 +322,7 @@ def _of_groups(rows: Sequence[Sequence[str]], values: Sequence[str], items: int)
     if (len(on) < 2 and len(rows) > 0.9 * items) or telling(rows, items) * items < (
         MIN_TELLING * len(rows)
     ):
-        return RoleGuess("fact", "the same nearly everywhere")
+        return RoleGuess("fact", SAME)
     return RoleGuess("taste", f"{len(on):,} values" if len(on) > 1 else "1 value")
 
 
@@ -326,6 +348,8 @@ def facet_name(name: str) -> str:
 
 
 def _singular(word: str) -> str:
+    if word in _IN_IE:
+        return word[:-1]
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:

@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -45,6 +46,9 @@ _TEXT_LENGTH = 60
 """Mean length, in characters, from which words are text."""
 _EARLY, _LATE = 315_532_800_000, 4_102_444_800_000
 """1980 to 2100 in epoch milliseconds: what a column of times holds."""
+_AHEAD = 366 * 86_400
+"""Seconds from now after which a number is no time of anything done, but an id."""
+_PERSON = re.compile(r"name|author|artist|director|actor|writer|composer|creator|editor|person")
 _SHAPES = ((re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\d+"), "9"), (re.compile(r"\s+"), " "))
 
 
@@ -110,6 +114,18 @@ class TableProfile:
         """The different filled cells of the profiled rows."""
         return list(filter(None, map(something, dict.fromkeys(self._frame[name][: self._rows]))))
 
+    def grouped(self, name: str, key: str) -> list[list[str]]:
+        """The different filled cells of a column for each value of a key; of each row where `key`
+        is "". Of the profiled rows.
+        """
+        column = self._frame[name][: self._rows].map(something)
+        if not key or key == name:
+            return [[cell] if cell else [] for cell in column]
+        groups: dict[str, dict[str, None]] = {}
+        for one, cell in zip(self._frame[key][: self._rows], column, strict=True):
+            groups.setdefault(one, {}).update({cell: None} if cell else {})
+        return [list(group) for group in groups.values()]
+
     def all_cells(self, name: str) -> list[str]:
         """The cell of every row, not only of the profiled ones; "" where it is empty."""
         return [something(cell) for cell in self._frame[name]]
@@ -119,6 +135,14 @@ class TableProfile:
         if name not in self._ids:
             self._ids[name] = frozenset(filter(None, map(something, set(self._frame[name]))))
         return self._ids[name]
+
+    def is_unique(self, name: str) -> bool:
+        """Whether no cell of all rows is empty and none repeats."""
+        return len(self.ids(name)) == len(self._frame)
+
+    def __len__(self) -> int:
+        """Number of all rows."""
+        return len(self._frame)
 
     def values_per(self, key: str, name: str) -> int:
         """The most different cells that one key has in another column."""
@@ -133,7 +157,7 @@ def profile_column(name: str, column: "Sequence[str] | pd.Series[str]") -> Colum
     finite = np.isfinite(numbers)
     repeats = np.array(list(counts.values()), dtype=np.float64)
     numeric = float(repeats[finite].sum() / max(repeats.sum(), 1.0))
-    separator = list_separator(list(counts))
+    separator = list_separator(list(counts), name)
     return ColumnProfile(
         name=name,
         type=_type_of(cells, numeric, separator),
@@ -161,7 +185,7 @@ def _type_of(cells: list[str], numeric: float, separator: str) -> ColumnType:
         return "time"
     if numeric == 1.0:
         return "number"
-    if separator:
+    if separator or sum(cell.startswith("[") for cell in cells) > len(cells) / 2:
         return "list"
     return "text" if sum(map(len, cells)) > _TEXT_LENGTH * len(cells) else "word"
 
@@ -169,6 +193,8 @@ def _type_of(cells: list[str], numeric: float, separator: str) -> ColumnType:
 def _are_times(cells: list[str]) -> bool:
     times, bad = parse_times(cells, day_first=bool(day_comes_first(cells)))
     good = times[times != NO_TIME]
+    if all(cell.isdigit() for cell in cells) and good.max(initial=0) > (time.time() + _AHEAD) * 1e3:
+        return False
     return not bad.any() and bool((good > _EARLY).all()) and bool((good < _LATE).all())
 
 
@@ -178,17 +204,21 @@ def _shape(cell: str) -> str:
     return cell
 
 
-def list_separator(cells: Sequence[str]) -> str:
+def list_separator(cells: Sequence[str], name: str = "") -> str:
     """What separates the parts of lists in a column's different cells; "" where it holds none, or
     lists that JSON or Python wrote.
 
     The first mark that enough cells have, and whose parts are short and come again in other cells.
+    A comma in what is named after people ("Archer, Ann") is none unless their number differs.
     """
     if not cells or sum(cell.startswith("[") for cell in cells) > len(cells) / 2:
         return ""
     # An entity ends in a semicolon.
     cells = [html.unescape(cell) if "&" in cell else cell for cell in cells]
-    return next((mark for mark, share in _MARKS if _are_lists(cells, mark, share)), "")
+    mark = next((mark for mark, share in _MARKS if _are_lists(cells, mark, share)), "")
+    if mark.strip() == "," and _PERSON.search(name.lower()):
+        return mark if any(cell.count(",") > 1 for cell in cells) else ""
+    return mark
 
 
 def _are_lists(cells: Sequence[str], mark: str, share: float) -> bool:

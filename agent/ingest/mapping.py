@@ -1,7 +1,7 @@
 """The meaning of columns: the mapping file, and the aliases that find columns without one."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -182,6 +182,21 @@ def aliases_of(table: TableName, target: str) -> tuple[str, ...]:
     """
     apart = {"id": "items", "description": "items"}
     return tuple(name for name in ALIASES[target] if apart.get(name, table) == table)
+
+
+_BY_ENDING = ("rating", "title")
+"""Fields that a name's last word speaks for, too: Book-Rating, game_title."""
+_OF_ALL = re.compile(r"(?:avg|average|mean|overall|total|num|number|count|original|content|age)_")
+"""Beginnings of names of ratings that are not one user's, and of titles that are not the first."""
+
+
+def columns_named(table: TableName, target: str, names: dict[str, str]) -> Iterator[str]:
+    """The columns whose names speak for a field, the best first. `names`: columns by alias key."""
+    yield from (names[alias] for alias in aliases_of(table, target) if alias in names)
+    if target in _BY_ENDING:
+        ending = f"_{target}"
+        ended = [name for name in names if name.endswith(ending) and not _OF_ALL.match(name)]
+        yield from (names[name] for name in ended)
 
 
 class StrictMapping(BaseModel):
@@ -460,12 +475,12 @@ def _aliased(
         # A table with ratings has no other value.
         if target in named or (target == "value" and {"rating"} & {*named, *rules}):
             continue
-        alias = next((a for a in aliases_of(table, target) if a in by_name), None)
-        if alias is not None:
-            # Popped, for no column is two fields.
-            column = by_name.pop(alias)
-            is_list = target == "categories" and column.endswith("_seq")
-            rules[target] = ColumnRule(column=column, separator=" " if is_list else "")
+        found = next(columns_named(table, target, by_name), None)
+        if found is not None:
+            # No column is two fields.
+            by_name.pop(alias_key(found))
+            is_list = target == "categories" and found.endswith("_seq")
+            rules[target] = ColumnRule(column=found, separator=" " if is_list else "")
     return rules
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from limner.core.messages import Message, message
+from limner.facts.column_roles import is_no_taste
 from limner.ingest.clean import attribute_name
 from limner.ingest.column_profile import (
     LOOK,
@@ -12,7 +13,15 @@ from limner.ingest.column_profile import (
     list_separator,
     profile_column,
 )
-from limner.ingest.mapping import FIELDS, ColumnRule, Layout, Mapping, TableName, alias_key
+from limner.ingest.mapping import (
+    FIELDS,
+    ColumnRule,
+    Layout,
+    Mapping,
+    TableName,
+    alias_key,
+    plain_name,
+)
 from limner.ingest.times import day_comes_first, is_slashed, lacks_zone
 
 _DATES = ("date", "day", "event_date", "purchase_date", "order_date")
@@ -94,13 +103,19 @@ def split_lists(
     split: list[tuple[str, str]] = []
     categories = layout.fields.get("categories")
     if categories and categories.column and "categories" not in mapping.table(table):
-        mark = "" if categories.separator else list_separator(profile.cells(categories.column))
+        mark = (
+            ""
+            if categories.separator
+            else list_separator(profile.cells(categories.column), categories.column)
+        )
         if mark:
             layout.fields["categories"] = categories.model_copy(update={"separator": mark})
             split.append((categories.column, mark))
     for column in list(layout.rest):
         name = attribute_name(column)
-        mark = list_separator(profile.cells(column))
+        if is_no_taste(plain_name(column)):
+            continue
+        mark = list_separator(profile.cells(column), column)
         if mark and name not in layout.fields and name not in FIELDS[table]:
             layout.rest.remove(column)
             layout.fields[name] = ColumnRule(column=column, separator=mark)
