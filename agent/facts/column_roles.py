@@ -123,6 +123,10 @@ _COUNTED = frozenset(
         "quantity",
         "inventory",
         "view",
+        "play",
+        "listen",
+        "download",
+        "follower",
     }
 )
 """Words in names of numbers that say what others thought of an item."""

@@ -8,7 +8,15 @@ import numpy as np
 from limner.core.columns import Nouns, Role
 from limner.facts.column_roles import SAME
 from limner.ingest.clean import attribute_name, number_text, numbers_of
-from limner.ingest.mapping import FIELDS, TYPE_ALIASES, TableName, alias_key, aliases_of
+from limner.ingest.mapping import (
+    FIELDS,
+    TYPE_ALIASES,
+    ColumnRule,
+    TableName,
+    alias_key,
+    aliases_of,
+    category_name,
+)
 from limner.ingest.propose_joins import ProposedJoin
 from limner.ingest.table_look import FieldGuess, ProposedTables, TableLook, label_of
 from limner.ingest.times import day_comes_first, is_slashed
@@ -93,7 +101,8 @@ def _with_role(target: str, guess: FieldGuess, look: TableLook) -> FieldGuess:
         return guess
     # A few rows show nothing else: that every item has its own is no news of categories.
     role: Role = "fact" if look.role(guess.column, _key(look)).why == SAME else "taste"
-    label = "" if look.headless else label_of(guess.column)
+    named = category_name(ColumnRule(column=guess.column)) or "category"
+    label = "" if look.headless else named.replace("_", " ")
     return FieldGuess(guess.column, guess.why, guess.separator, guess.nothing, role, label)
 
 
