@@ -25,6 +25,9 @@ class Nouns(Value):
     items: str = ""
 
 
+NO_NOUNS = Nouns()
+
+
 class Meanings(Value):
     """All that mapping files have said of the columns of a store."""
 
@@ -32,7 +35,7 @@ class Meanings(Value):
     """By attribute; `categories` and `price` are named so."""
     users: dict[str, ColumnMeaning] = Field(default_factory=dict)
     events: dict[str, ColumnMeaning] = Field(default_factory=dict)
-    nouns: Nouns = Nouns()
+    nouns: Nouns = NO_NOUNS
 
     def with_those_of(self, other: "Meanings") -> "Meanings":
         """Both; of what both speak of, the other's."""

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from limner.core.columns import Meanings
+from limner.core.columns import NO_NOUNS, Meanings, Nouns
 from limner.core.errors import StoreBusyError
 from limner.core.progress import Progress
 from limner.core.schema import Event, Item, Scale
@@ -78,6 +78,8 @@ class CatalogueSnapshot:
     items: Mapping[str, Item]
     scales: Mapping[str, Scale]
     population: Population
+    nouns: Nouns = NO_NOUNS
+    """What things of the catalogue are called."""
     lexicons: dict[str, Lexicon] = field(default_factory=dict)
     facets: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
@@ -142,7 +144,9 @@ class CatalogueState(DerivedPart):
             population, counted = old.population, old.counted
         else:
             population, counted = self._population(now, items, scales, meanings)
-        self._snapshot = CatalogueSnapshot(stamp, catalogue, counted, items, scales, population)
+        self._snapshot = CatalogueSnapshot(
+            stamp, catalogue, counted, items, scales, population, meanings.nouns
+        )
         if old is not None and same and old.population is population:
             self._snapshot.lexicons, self._snapshot.facets = old.lexicons, old.facets
         return self._snapshot
