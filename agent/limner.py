@@ -45,16 +45,27 @@ class Limner(AbstractContextManager["Limner"]):
         items: "str | pd.DataFrame | None" = None,
         users: "str | pd.DataFrame | None" = None,
         mapping: str | None = None,
+        *,
+        allow_unknown_items: bool = False,
     ) -> IngestReport:
-        """Files or frames; all three of one kind."""
+        """Files or frames; all three of one kind. Events of which none is about an item of the
+        items table are stored only with `allow_unknown_items`.
+        """
         tables = (events, items, users)
         if any(isinstance(one, str) for one in tables):
             paths = [[one] if isinstance(one, str) else [] for one in tables]
             return self.engine.ingest(
-                Sources(events=paths[0], items=paths[1], users=paths[2], mapping=mapping)
+                Sources(paths[0], paths[1], paths[2], mapping, allow_unknown_items)
             )
         frames = [None if isinstance(one, str) else one for one in tables]
-        return ingest_frames(self.engine.store, frames[0], frames[1], frames[2], mapping)
+        return ingest_frames(
+            self.engine.store,
+            frames[0],
+            frames[1],
+            frames[2],
+            mapping,
+            allow_unknown_items=allow_unknown_items,
+        )
 
     def history(self, user_id: str) -> "pd.DataFrame":
         return to_frame(self.engine.data.history(user_id))

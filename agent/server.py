@@ -247,7 +247,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    renderer = web.Renderer()
+    renderer = web.Renderer(lambda: engine.store.meanings().nouns)
     for routes in [
         *routers(engine, pool),
         docs.router(),

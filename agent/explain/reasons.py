@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
+from limner.core.columns import Nouns
 from limner.core.errors import ModelError
 from limner.core.messages import Message, message
 from limner.core.schema import (
@@ -129,10 +130,16 @@ class Explained:
 
 
 def template_reasons(
-    grounds: Sequence[ReasonGrounds], settings: Settings, scales: Mapping[str, Scale], language: str
+    grounds: Sequence[ReasonGrounds],
+    settings: Settings,
+    scales: Mapping[str, Scale],
+    language: str,
+    nouns: Nouns | None = None,
 ) -> Explained:
-    """One reason for each item, in template words of a language."""
-    writer = _Writer(settings, spoken(language), EMPTY_LEXICON, scales, strict=False)
+    """One reason for each item, in template words of a language. `nouns`: what things are
+    called.
+    """
+    writer = _Writer(settings, spoken(language, nouns), EMPTY_LEXICON, scales, strict=False)
     return Explained(writer.finish(grounds, {}), notes=unspoken(language))
 
 
@@ -155,6 +162,7 @@ async def model_reasons(
     *,
     lexicon: Lexicon = EMPTY_LEXICON,
     user_id: str = "",
+    nouns: Nouns | None = None,
 ) -> Explained:
     """One reason for each item: in a model's words where it has grounds and the words are verified,
     else in template words.
@@ -164,8 +172,8 @@ async def model_reasons(
     """
     known = [why for why in grounds if why.is_known]
     if chat is None or grade == "none" or not known:
-        return template_reasons(grounds, settings, scales, language)
-    spoken_language = spoken(language)
+        return template_reasons(grounds, settings, scales, language, nouns)
+    spoken_language = spoken(language, nouns)
     writer = _Writer(settings, spoken_language, lexicon, scales, strict=grade == "phrase")
     prompt = _prompt_for(grade, spoken_language, settings)
     notes = unspoken(language)

@@ -6,15 +6,29 @@ repeated words of titles. Rules are found once per population and are plain data
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
-from limner.core.availability import SHELF
+from limner.core.columns import ColumnMeaning, Role
 from limner.core.schema import Item, Value
+from limner.facts.column_roles import (
+    BANDS,
+    LONG_VALUE,
+    clean_value,
+    facet_name,
+    guess_role,
+    is_no_taste,
+    mostly,
+    number_of,
+    numbers_in,
+    telling,
+    year_of,
+)
 from limner.facts.titles import find_themes, themes_in
 
 MAX_FACETS = 24
@@ -23,107 +37,11 @@ MAX_VALUES = 4000
 """Values of one facet; those on most items stay."""
 MAX_SAMPLE = 50_000
 """Items that are looked at to discover facets, evenly spaced over the catalogue."""
-MIN_COVERAGE = 0.01
-"""Share of items that must have an attribute for it to be a facet."""
-MIN_REPEATED = 0.3
-"""Share of an attribute's items that must carry a value which other items carry too; ids do not
-reach it.
-"""
-FEW_NUMBERS = 12
-"""A numeric attribute with at most this many different numbers is read as names, above in bands."""
-LONG_VALUE = 60
-"""Mean characters from which an attribute is prose, not a facet."""
 THEMES_BELOW = 0.5
 """Titles are read for themes if every named facet's `Rule.telling` is below this."""
-TOO_COMMON = 0.8
-"""Share of items above which a value does not tell items apart."""
-PROSE_WORDS = 4
-"""Words from which a value that ends like a sentence is taken for one."""
-BANDS = ("low", "mid", "high")
-
-_SPACE = re.compile(r"\s+")
-_PLACEHOLDER = re.compile(
-    r"\(.*\)|unknown|n/?a|none|null|nan|[^\w]+|other|not available|nr|not rated|unrated|"
-    r"등급없음|미정",
-    re.IGNORECASE,
-)
-_UNIT = (
-    r"(?:oz|ounces?|lbs?|pounds?|kgs?|kilograms?|mg|g|grams?|grammes?|tonn?e?s?"
-    r"|mm|cm|m|km|met(?:er|re)s?|in|inch(?:es)?|ft|foot|feet|yards?)"
-)
-_MEASURE = re.compile(
-    rf"\d[\d.,/]*(?:\s*[x×*]\s*\d[\d.,/]*)*\s*{_UNIT}\.?\s*(?:[(;,x×*].*)?", re.IGNORECASE
-)
-"""A weight or a size: "0.3 ounces", "8.3 x 5.1 x 0.2 inches ; 0.3 ounces"."""
-_CODE = re.compile(r"(?=\S*\d)(?=\S*[A-Z])[A-Z0-9_-]{6,}")
-"""A catalogue number: "B00BWDH2O6"."""
 _PATH = re.compile(r"[^\s.>]+(?:\.[^\s.>]+)+|[^>]+(?: > [^>]+)+")
-_DATE = re.compile(
-    r"(1[89]\d\d|20\d\d)(?:[-/.]\d\d?){0,2}(?:[T ].*)?|\d\d?[-/. ]\w{3,9}[-/., ]+(1[89]\d\d|20\d\d)"
-    r"|[A-Za-z]{3,9}\.? \d\d?,? (1[89]\d\d|20\d\d)"
-)
 _TITLE_YEAR = re.compile(r"(?:\(|,\s*)(1[89]\d\d|20\d\d)\)?\s*$")
 """A year that ends a title: "Heat (1995)", "Cinema Paradiso , 1988"."""
-_ID_NAME = re.compile(
-    r"(?:^|[_\s-])(?:id|ids|uuid|guid|url|uri|sku|ean|isbn|asin)$|[a-z](?:Id|ID)$|^(?:imdb|tmdb)"
-)
-_MEASURED = frozenset(
-    {
-        "weight",
-        "dimension",
-        "width",
-        "height",
-        "depth",
-        "diameter",
-        "thickness",
-        "shipping",
-        "delivery",
-        "parcel",
-        "barcode",
-        "upc",
-        "gtin",
-        "mpn",
-    }
-)
-"""Words in names of attributes that give a measure, a way of delivery or a catalogue number: no
-taste.
-"""
-_OF_A_PACKAGE = frozenset({"product", "item", "package", "cm", "mm", "inch", "in"})
-_COUNTED = frozenset(
-    {
-        "rank",
-        "ranking",
-        "rating",
-        "vote",
-        "score",
-        "popularity",
-        "count",
-        "sale",
-        "sold",
-        "stock",
-        "quantity",
-        "inventory",
-        "view",
-    }
-)
-"""Words in names of numbers that say what others thought of an item."""
-_REGISTERED = frozenset(
-    {
-        "available",
-        "added",
-        "created",
-        "updated",
-        "modified",
-        "listed",
-        "crawled",
-        "scraped",
-        "imported",
-        "stocked",
-    }
-)
-"""Words in names of dates that belong to the shop, not to the item."""
-_SAME_IN_PLURAL = ("series", "species", "news", "goods", "cast")
-FIRST_YEAR, LAST_YEAR = 1850, 2100
 
 RuleKind = Literal["value", "path", "era", "title era", "band", "theme"]
 
@@ -147,8 +65,14 @@ class Rule(Value):
     """Share of the items that carry a value which tells them from most others."""
 
 
-def discover(items: Sequence[Item]) -> list[Rule]:
-    """Rules for the facets of a catalogue, widest coverage first.
+_NOTHING_TOLD: Mapping[str, ColumnMeaning] = MappingProxyType({})
+
+
+def discover(
+    items: Sequence[Item], told: Mapping[str, ColumnMeaning] = _NOTHING_TOLD
+) -> list[Rule]:
+    """Rules for the facets of a catalogue, widest coverage first. `told` is what a mapping says of
+    columns: it goes before what they hold.
 
     Categories are the facet "category", unless an attribute repeats them under the data's own word
     for them ("genre").
@@ -160,7 +84,9 @@ def discover(items: Sequence[Item]) -> list[Rule]:
     columns = ["price", *(f"attributes.{name}" for name in names)]
     if category_facet(sample) == "category":
         columns.insert(0, "categories")
-    rules = _one_each([rule for where in columns if (rule := _rule_for(where, sample))])
+    ids = frozenset(item.item_id for item in items)
+    found = (_rule_for(where, sample, ids, told) for where in columns)
+    rules = _one_each([rule for rule in found if rule is not None])
     if not _has_era(rules):
         rules += _era_in_titles(sample, names)
     if all(rule.telling < THEMES_BELOW for rule in rules if rule.kind in ("value", "path")):
@@ -174,7 +100,7 @@ def read(rule: Rule, item: Item) -> list[str]:
 
 
 def _read_values(rule: Rule, item: Item) -> Iterable[str]:
-    return (value for value in map(_clean, _raw(item, rule.where)) if value)
+    return (value for value in map(clean_value, _raw(item, rule.where)) if value)
 
 
 def _read_path(rule: Rule, item: Item) -> Iterable[str]:
@@ -182,7 +108,7 @@ def _read_path(rule: Rule, item: Item) -> Iterable[str]:
 
 
 def _read_era(rule: Rule, item: Item) -> Iterable[str]:
-    years = map(_year, _raw(item, rule.where))
+    years = map(year_of, _raw(item, rule.where))
     return (f"{year // 10 * 10}s" for year in years if year is not None)
 
 
@@ -222,23 +148,6 @@ def facets_of(item: Item, rules: Iterable[Rule] | None = None) -> dict[str, list
     return {rule.facet: values for rule in rules if (values := read(rule, item))}
 
 
-def facet_name(name: str) -> str:
-    """An attribute's name as a facet: lower case, spaces, singular ("Genres" -> "genre")."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")
-    head, _, last = _SPACE.sub(" ", spaced).strip().lower().rpartition(" ")
-    if last not in _SAME_IN_PLURAL and last.isascii():
-        last = _singular(last)
-    return f"{head} {last}".strip()
-
-
-def _singular(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
-        return word[:-1]
-    return word
-
-
 def category_facet(items: Iterable[Item]) -> str:
     """The facet of `Item.categories`: the attribute that repeats them under the data's own word,
     else "category".
@@ -260,7 +169,7 @@ def _rules_of_item(item: Item) -> list[Rule]:
         rules.append(Rule(facet="category", where="categories", kind=kind))
     for name, value in item.attributes.items():
         words = value if isinstance(value, list) else [str(value)]
-        if words and not isinstance(value, bool) and not _is_no_taste(name):
+        if words and not isinstance(value, bool) and not is_no_taste(name):
             rules += _rule_of_attribute(name, words)
     if not _has_era(rules):
         rules.append(Rule(facet="era", where="title", kind="title era"))
@@ -274,7 +183,7 @@ def _has_era(rules: Iterable[Rule]) -> bool:
 def _rule_of_attribute(name: str, words: Sequence[str]) -> list[Rule]:
     """The rule for an attribute with these values; empty where they are prose, numbers or links."""
     where = f"attributes.{name}"
-    if _dated(name) and all(map(_year, words)):
+    if _dated(name) and all(map(year_of, words)):
         return [Rule(facet="era", where=where, kind="era")]
     if all(map(_is_short_name, words)):
         return [Rule(facet=facet_name(name), where=where, kind=_kind_of_words(words))]
@@ -282,136 +191,83 @@ def _rule_of_attribute(name: str, words: Sequence[str]) -> list[Rule]:
 
 
 def _is_short_name(word: str) -> bool:
-    return len(word) <= LONG_VALUE and _number(word) is None and "://" not in word
+    return len(word) <= LONG_VALUE and number_of(word) is None and "://" not in word
 
 
 def _kind_of_words(values: Sequence[str]) -> RuleKind:
     return "path" if values and all(map(_PATH.fullmatch, values)) else "value"
 
 
-def _rule_for(where: str, items: Sequence[Item]) -> Rule | None:
-    """The rule for one column of the catalogue, or None where it is no facet: an id, prose, a
-    constant, too rare.
+def _rule_for(
+    where: str, items: Sequence[Item], ids: AbstractSet[str], told: Mapping[str, ColumnMeaning]
+) -> Rule | None:
+    """The rule for one column of the catalogue by its role: the one that a mapping tells, else by
+    what it holds. None where it is no taste.
     """
-    name = where.rpartition(".")[2]
-    if _is_no_taste(name):
+    name = where.partition(".")[2] or where
+    meaning = told.get(name) or ColumnMeaning()
+    raws = [raw for item in items if (raw := list(filter(None, _raw(item, where))))]
+    role = meaning.role or guess_role(name, raws, len(items), ids).role
+    rows = [row for row in (list(filter(None, map(clean_value, raw))) for raw in raws) if row]
+    if role not in _RULES or not rows:
         return None
-    rows = list(filter(None, (list(filter(None, map(_clean, _raw(i, where)))) for i in items)))
-    coverage = len(rows) / len(items)
+    label = meaning.label.lower() or facet_name(_own_name(where))
+    return _RULES[role](where, label, rows, len(items))
+
+
+def _own_name(where: str) -> str:
+    return where.rpartition(".")[2]
+
+
+def _of_words(where: str, facet: str, rows: Sequence[Sequence[str]], items: int) -> Rule:
     values = list(chain.from_iterable(rows))
-    if coverage < MIN_COVERAGE or _mostly(values, _is_register):
-        return None
-    facet = facet_name(name)
-    if len(values) == len(rows):  # one value an item
-        numbers = list(_numbers(values))
-        if len(numbers) >= 0.95 * len(values):
-            return _numeric(where, facet, numbers, values, coverage)
-        if _mostly(values, _is_date):
-            return None if _REGISTERED & set(facet.split()) else _era(where, facet, coverage)
-    if not _repeats(rows, coverage):
-        return None
+    numbers = mostly(values, lambda value: number_of(value) is not None)
     return Rule(
         facet=facet,
         where=where,
-        kind="path" if _mostly(values, _is_path, 0.5) else "value",
-        coverage=coverage,
-        telling=_telling(rows, len(items)),
+        kind="path" if mostly(values, _is_path, 0.5) else "value",
+        coverage=len(rows) / items,
+        telling=0.0 if numbers else telling(rows, items),
     )
 
 
-def _numbers(values: Iterable[str]) -> Iterator[float]:
-    return (number for number in map(_number, values) if number is not None)
-
-
-def _is_date(value: str) -> bool:
-    return _DATE.fullmatch(value) is not None
-
-
-def _is_path(value: str) -> bool:
-    return _PATH.fullmatch(value) is not None
-
-
-def _is_no_taste(name: str) -> bool:
-    """An id, a measure, or whether the item is on the shelf."""
-    return bool(_ID_NAME.search(name)) or name.lower() in SHELF or _is_measured(facet_name(name))
-
-
-def _is_measured(facet: str) -> bool:
-    words = set(facet.split())
-    if {"length", "size"} & words and words & _OF_A_PACKAGE:
-        return True
-    numbered = "number" in words and words & {
-        "model",
-        "part",
-        "serial",
-        "item",
-        "catalogue",
-        "catalog",
-        "style",
-    }
-    return bool(words & _MEASURED or numbered)
-
-
-def _is_register(value: str) -> bool:
-    return bool(_MEASURE.fullmatch(value) or _CODE.fullmatch(value) or "://" in value)
-
-
-def _telling(rows: Sequence[Sequence[str]], items: int) -> float:
-    """Share of all items that carry a value which is not on most of them."""
-    carriers = _carriers(rows)
-    most = TOO_COMMON * items
-    return sum(any(carriers[value.casefold()] <= most for value in row) for row in rows) / items
-
-
-def _carriers(rows: Sequence[Sequence[str]]) -> Counter[str]:
-    """Items that carry each value, by the value in lower case."""
-    return Counter(key for row in rows for key in {value.casefold() for value in row})
-
-
-def _numeric(
-    where: str, facet: str, numbers: list[float], values: list[str], coverage: float
-) -> Rule | None:
-    """The rule for a column of numbers: an era, a few named numbers, or bands."""
-    if _COUNTED & set(facet.split()):
-        return None
-    whole = all(number == int(number) for number in numbers)
-    different = len(set(numbers))
-    if whole and different > 2 and _mostly(values, _is_year):
-        return _era(where, facet, coverage)
-    if different <= FEW_NUMBERS and where != "price":
-        repeated = 1 < different < len(values)
-        return Rule(facet=facet, where=where, kind="value", coverage=coverage) if repeated else None
-    is_id_or_clock = whole and max(numbers) >= 1e8
-    if different < len(BANDS) or is_id_or_clock:
+def _of_amounts(where: str, facet: str, rows: Sequence[Sequence[str]], items: int) -> Rule | None:
+    """Bands between thirds; None where there are no numbers."""
+    numbers = list(numbers_in([row[0] for row in rows]))
+    if not numbers:
         return None
     low, high = map(float, np.quantile(numbers, [1 / 3, 2 / 3]))
     return Rule(
-        facet=f"{facet} band", where=where, kind="band", edges=(low, high), coverage=coverage
+        facet=f"{facet} band",
+        where=where,
+        kind="band",
+        edges=(low, high),
+        coverage=len(rows) / items,
     )
 
 
-def _is_year(value: str) -> bool:
-    return _year(value) is not None
-
-
-def _era(where: str, facet: str, coverage: float) -> Rule:
+def _of_times(where: str, facet: str, rows: Sequence[Sequence[str]], items: int) -> Rule:
     """A rule that reads decades: the facet "era" for the item's own year, "NAME era" for any other
     (shown, digitised).
     """
     return Rule(
-        facet="era" if _dated(facet) else f"{facet} era", where=where, kind="era", coverage=coverage
+        facet="era" if _dated(facet) else f"{facet} era",
+        where=where,
+        kind="era",
+        coverage=len(rows) / items,
     )
 
 
-def _repeats(rows: Sequence[Sequence[str]], coverage: float) -> bool:
-    """Whether values name groups of items: several items share them, and no single value is on
-    nearly all.
-    """
-    carriers = _carriers(rows)
-    if len(carriers) < 2 and coverage > 0.9:
-        return False
-    sharing = sum(any(carriers[value.casefold()] > 1 for value in row) for row in rows)
-    return sharing >= MIN_REPEATED * len(rows)
+_RULES: dict[Role, Callable[[str, str, Sequence[Sequence[str]], int], Rule | None]] = {
+    "taste": _of_words,
+    "amount": _of_amounts,
+    "time": _of_times,
+}
+"""Roles that are a facet."""
+
+
+def _is_path(value: str) -> bool:
+    return _PATH.fullmatch(value) is not None
 
 
 def _one_each(rules: list[Rule]) -> list[Rule]:
@@ -488,45 +344,11 @@ def _raw(item: Item, where: str) -> list[str]:
     return ["yes" if value else ""] if isinstance(value, bool) else [str(value)]
 
 
-def _clean(value: str) -> str:
-    """A value without needless space; empty where it names nothing: a placeholder, or a
-    sentence.
-    """
-    text = _SPACE.sub(" ", value).strip()
-    return "" if _PLACEHOLDER.fullmatch(text) or _is_prose(text) else text
-
-
-def _is_prose(text: str) -> bool:
-    if len(text) > LONG_VALUE:
-        return True
-    words = text.count(" ") + 1
-    if words < PROSE_WORDS:
-        return text.endswith(("。", "！", "？"))
-    last = text.rpartition(" ")[2]
-    return last[-1] in ".!?。！？" and (
-        last[0].islower() or words > PROSE_WORDS + 1 or len(last) > PROSE_WORDS + 1
-    )
-
-
 def _levels(value: str) -> Iterator[str]:
-    text = _clean(value)
+    text = clean_value(value)
     for part in text.split(" > ") if " > " in text else text.split("."):
-        if level := _clean(part.replace("_", " ")):
+        if level := clean_value(part.replace("_", " ")):
             yield level
-
-
-def _number(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if np.isfinite(number) else None
-
-
-def _year(value: str) -> int | None:
-    match = _DATE.fullmatch(value.strip().removesuffix(".0"))
-    year = int(match[1] or match[2] or match[3]) if match else 0
-    return year if FIRST_YEAR <= year <= LAST_YEAR else None
 
 
 def _dated(name: str) -> bool:
@@ -536,13 +358,9 @@ def _dated(name: str) -> bool:
 def number_in(rule: Rule, item: Item) -> float:
     """The number that a band rule reads from an item; NaN where it has none."""
     raw = _raw(item, rule.where)
-    number = _number(raw[0]) if raw else None
+    number = number_of(raw[0]) if raw else None
     return float("nan") if number is None else number
 
 
 def _band(number: float, edges: tuple[float, float]) -> str:
     return BANDS[0] if number < edges[0] else BANDS[2] if number > edges[1] else BANDS[1]
-
-
-def _mostly(values: Sequence[str], test: Callable[[str], bool], share: float = 0.9) -> bool:
-    return sum(map(test, values)) >= share * len(values)

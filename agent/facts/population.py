@@ -10,7 +10,7 @@ Shares are over user-item pairs: an item that a user had nine times counts once.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.core.atomic import written_whole
+from limner.core.columns import ColumnMeaning
 from limner.core.errors import UNREADABLE, StoreError
 from limner.core.interactions import Interactions
 from limner.core.schema import Item
@@ -181,13 +182,18 @@ def load_population(folder: Path) -> Population | None:
 
 
 def build_population(
-    x: Interactions, items: Sequence[Item], signal: NDArray[np.float32]
+    x: Interactions,
+    items: Sequence[Item],
+    signal: NDArray[np.float32],
+    told: Mapping[str, ColumnMeaning] | None = None,
 ) -> Population:
-    """Base rates of a population. `signal` is [n] as `limner.core.signals.signals` gives it."""
+    """Base rates of a population. `signal` is [n] as `limner.core.signals.signals` gives it, `told`
+    what a mapping says of the items' columns.
+    """
     by_id = {item.item_id: item for item in items}
     ordered = [by_id.get(item_id) or Item(item_id=item_id) for item_id in x.item_ids]
     users, things, mean_signal = pair_table(x, signal)
-    rules = [_banded(rule, ordered, things) for rule in discover(ordered)]
+    rules = [_banded(rule, ordered, things) for rule in discover(ordered, told or {})]
     facets, values, starts, codes = _index(ordered, rules)
     if "theme" in {rule.kind for rule in rules} and len(np.unique(users)) >= THEME_USERS:
         lift = theme_lift(users, things, starts, codes, len(values))

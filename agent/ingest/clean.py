@@ -27,6 +27,7 @@ from limner.ingest.mapping import (
     Layout,
     Mapping,
     TableName,
+    category_name,
     plain_name,
 )
 from limner.ingest.read import BROKEN, LINE, RAW
@@ -504,7 +505,7 @@ def clean_items(
     distinct_prices = [price_of(cell) for cell in price_cells.distinct]
     prices = [distinct_prices[code] for code in price_cells.codes.tolist()]
     categories = _lists(frame, fields.get("categories"))
-    facet = _facet_name(fields.get("categories"))
+    facet = category_name(fields.get("categories"))
     images, audios = (
         [something(cell) for cell in _joined(frame, fields.get(name))]
         for name in ("image", "audio")
@@ -570,16 +571,6 @@ def _year(title: object) -> int | None:
         year = int(found[1] or found[2])
         return year if _FIRST_YEAR <= year <= _LAST_YEAR else None
     return None
-
-
-def _facet_name(column: ColumnRule | None) -> str:
-    """genres -> genre; "" where the column is just called categories."""
-    if column and column.facet:
-        return column.facet
-    name = plain_name(column.column).lower().rsplit(".", 1)[-1] if column and column.column else ""
-    if name in ("", "category", "categories", "category_code", "class", "main_category"):
-        return ""
-    return name.removesuffix("s") if name in ("genres", "tags") else name
 
 
 def _extra(

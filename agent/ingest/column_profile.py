@@ -1,6 +1,8 @@
 """Profiles of a table's columns from its first rows, for `init` and `ingest`."""
 
+import html
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -21,17 +23,32 @@ LOOK = 5000
 """Rows that are looked at."""
 ColumnType = Literal["empty", "number", "time", "clock", "list", "word", "text"]
 
-_LISTED_SHARE = 0.05
-"""Share of cells with "|" or ";" from which a column holds lists."""
-_COMMA_SHARE = 0.3
-"""Share of cells with a comma from which a column may hold lists."""
+_MARKS = (
+    ("|", 0.05),
+    (";", 0.05),
+    (" > ", 0.3),
+    (">", 0.3),
+    (" / ", 0.3),
+    ("/", 0.3),
+    ("、", 0.3),
+    ("，", 0.3),
+    (", ", 0.3),
+    (",", 0.3),
+)
+"""What separates the parts of lists, and the share of cells that must have it."""
+_SURE = ("|", ";")
+"""Marks that stand in few texts but lists."""
+_NO_WORD = re.compile(r"[\d\s.:-]*")
 _REPEATED_SHARE = 0.5
-"""Share of parts, and of first parts, that come again where commas separate a list."""
+"""Share of parts, and of first parts, that come again in other cells of a column of lists."""
 _LONGEST_PART = 40
 _TEXT_LENGTH = 60
 """Mean length, in characters, from which words are text."""
 _EARLY, _LATE = 315_532_800_000, 4_102_444_800_000
 """1980 to 2100 in epoch milliseconds: what a column of times holds."""
+_AHEAD = 366 * 86_400
+"""Seconds from now after which a number is no time of anything done, but an id."""
+_PERSON = re.compile(r"name|author|artist|director|actor|writer|composer|creator|editor|person")
 _SHAPES = ((re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\d+"), "9"), (re.compile(r"\s+"), " "))
 
 
@@ -67,6 +84,12 @@ class ColumnProfile:
         """Whether the cells can be ids: one word or whole number each."""
         return self.type in ("number", "word") and not {" ", "."} & set(self.shape)
 
+    @property
+    def sentinel_cell(self) -> str:
+        """The sentinel as the cells write it; "" where there is none."""
+        matching = (cell for cell in self.cells if numbers_of([cell])[0] == self.sentinel)
+        return next(matching, "") if self.sentinel is not None else ""
+
     def overlap(self, ids: AbstractSet[str]) -> float:
         """Share of the different cells that are among another table's ids; in [0, 1]."""
         values = set(self.cells)
@@ -87,6 +110,22 @@ class TableProfile:
             self._profiles[name] = profile_column(name, self._frame[name][: self._rows])
         return self._profiles[name]
 
+    def cells(self, name: str) -> list[str]:
+        """The different filled cells of the profiled rows."""
+        return list(filter(None, map(something, dict.fromkeys(self._frame[name][: self._rows]))))
+
+    def grouped(self, name: str, key: str) -> list[list[str]]:
+        """The different filled cells of a column for each value of a key; of each row where `key`
+        is "". Of the profiled rows.
+        """
+        column = self._frame[name][: self._rows].map(something)
+        if not key or key == name:
+            return [[cell] if cell else [] for cell in column]
+        groups: dict[str, dict[str, None]] = {}
+        for one, cell in zip(self._frame[key][: self._rows], column, strict=True):
+            groups.setdefault(one, {}).update({cell: None} if cell else {})
+        return [list(group) for group in groups.values()]
+
     def all_cells(self, name: str) -> list[str]:
         """The cell of every row, not only of the profiled ones; "" where it is empty."""
         return [something(cell) for cell in self._frame[name]]
@@ -96,6 +135,14 @@ class TableProfile:
         if name not in self._ids:
             self._ids[name] = frozenset(filter(None, map(something, set(self._frame[name]))))
         return self._ids[name]
+
+    def is_unique(self, name: str) -> bool:
+        """Whether no cell of all rows is empty and none repeats."""
+        return len(self.ids(name)) == len(self._frame)
+
+    def __len__(self) -> int:
+        """Number of all rows."""
+        return len(self._frame)
 
     def values_per(self, key: str, name: str) -> int:
         """The most different cells that one key has in another column."""
@@ -110,7 +157,7 @@ def profile_column(name: str, column: "Sequence[str] | pd.Series[str]") -> Colum
     finite = np.isfinite(numbers)
     repeats = np.array(list(counts.values()), dtype=np.float64)
     numeric = float(repeats[finite].sum() / max(repeats.sum(), 1.0))
-    separator = _separator(list(counts))
+    separator = list_separator(list(counts), name)
     return ColumnProfile(
         name=name,
         type=_type_of(cells, numeric, separator),
@@ -138,7 +185,7 @@ def _type_of(cells: list[str], numeric: float, separator: str) -> ColumnType:
         return "time"
     if numeric == 1.0:
         return "number"
-    if separator:
+    if separator or sum(cell.startswith("[") for cell in cells) > len(cells) / 2:
         return "list"
     return "text" if sum(map(len, cells)) > _TEXT_LENGTH * len(cells) else "word"
 
@@ -146,6 +193,8 @@ def _type_of(cells: list[str], numeric: float, separator: str) -> ColumnType:
 def _are_times(cells: list[str]) -> bool:
     times, bad = parse_times(cells, day_first=bool(day_comes_first(cells)))
     good = times[times != NO_TIME]
+    if all(cell.isdigit() for cell in cells) and good.max(initial=0) > (time.time() + _AHEAD) * 1e3:
+        return False
     return not bad.any() and bool((good > _EARLY).all()) and bool((good < _LATE).all())
 
 
@@ -155,29 +204,34 @@ def _shape(cell: str) -> str:
     return cell
 
 
-def _separator(cells: list[str]) -> str:
-    """The separator of list cells, "" for none. A comma counts only where the parts are short and
-    repeat.
+def list_separator(cells: Sequence[str], name: str = "") -> str:
+    """What separates the parts of lists in a column's different cells; "" where it holds none, or
+    lists that JSON or Python wrote.
+
+    The first mark that enough cells have, and whose parts are short and come again in other cells.
+    A comma in what is named after people ("Archer, Ann") is none unless their number differs.
     """
-    if not cells:
+    if not cells or sum(cell.startswith("[") for cell in cells) > len(cells) / 2:
         return ""
-    for mark in ("|", ";"):
-        if sum(mark in cell for cell in cells) > _LISTED_SHARE * len(cells):
-            return mark
-    return next((mark for mark in (", ", ",") if _comma_lists(cells, mark)), "")
+    # An entity ends in a semicolon.
+    cells = [html.unescape(cell) if "&" in cell else cell for cell in cells]
+    mark = next((mark for mark, share in _MARKS if _are_lists(cells, mark, share)), "")
+    if mark.strip() == "," and _PERSON.search(name.lower()):
+        return mark if any(cell.count(",") > 1 for cell in cells) else ""
+    return mark
 
 
-def _comma_lists(cells: list[str], mark: str) -> bool:
-    """Whether commas (`mark`) separate lists: enough cells have one, and the parts are short, no
-    numbers, and repeat.
-    """
-    rows = [cell.split(mark) for cell in cells]
+def _are_lists(cells: Sequence[str], mark: str, share: float) -> bool:
+    rows = [[part.strip() for part in cell.split(mark)] for cell in cells]
     lists = [parts for parts in rows if len(parts) > 1]
-    if len(lists) < max(2, _COMMA_SHARE * len(cells)):
+    if not lists or len(lists) <= share * len(cells):
         return False
-    counts = Counter(chain.from_iterable(rows))
-    mean = sum(map(len, counts.elements())) / counts.total()
-    if mean > _LONGEST_PART or any(part.strip().isdigit() for part in counts):
+    counts = Counter(chain.from_iterable(map(set, rows)))
+    if sum(map(len, counts.elements())) > _LONGEST_PART * counts.total():
+        return False
+    if mark in _SURE:
+        return len(lists) > len(cells) / 3 or _repeated(chain.from_iterable(lists), counts)
+    if len(lists) < 2 or any(_NO_WORD.fullmatch(part) for part in counts):
         return False
     firsts = [parts[0] for parts in lists]
     return _repeated(firsts, counts) and _repeated(chain.from_iterable(lists), counts)

@@ -19,7 +19,7 @@ from limner.core.errors import BadInputError
 from limner.core.interactions import NO_TIME
 from limner.core.messages import Message, message
 from limner.core.progress import Progress, Quiet
-from limner.core.schema import IngestReport, Item, Scale, TableReport, Value
+from limner.core.schema import Attributes, IngestReport, Item, Scale, TableReport, User, Value
 from limner.core.telemetry import logged
 from limner.ingest.clean import (
     CleanEvents,
@@ -38,6 +38,7 @@ from limner.ingest.clean import (
 )
 from limner.ingest.column_profile import LOOK, TableProfile
 from limner.ingest.mapping import (
+    ColumnRule,
     FileFormat,
     Join,
     Layout,
@@ -45,12 +46,14 @@ from limner.ingest.mapping import (
     TableName,
     as_rule,
     load_mapping,
+    meanings_of,
     nameless,
     resolve,
 )
 from limner.ingest.read import BROKEN, LINE, META, TableChunk, as_text, estimated_rows, read_table
-from limner.ingest.refine_layout import refine_events
+from limner.ingest.refine_layout import by_name_notes, refine_events, split_lists
 from limner.ingest.rejects import RejectedRows
+from limner.ingest.shared_titles import shared_title, without_title
 from limner.store import EventColumns, Store
 
 CHUNK_ROWS = 100_000
@@ -97,9 +100,7 @@ def ingest(
             run = IngestRun(store, mapping, progress or Quiet(), bad)
             runs.append(run)
             _read_all(run, sources, chunk_rows)
-            run.check()
-            if not (sources.allow_unknown_items or mapping.allow_unknown_items):
-                run.check_items()
+            run.finish(allow_unknown_items=sources.allow_unknown_items)
         bad.write()
     return _merged([run.report() for run in runs], bad.path)
 
@@ -128,6 +129,8 @@ def ingest_frames(
     items: pd.DataFrame | None = None,
     users: pd.DataFrame | None = None,
     mapping: str | Mapping | None = None,
+    *,
+    allow_unknown_items: bool = False,
 ) -> IngestReport:
     """Ingest pandas frames in one transaction. Columns are mapped as those of files; raises as
     `ingest` does.
@@ -148,7 +151,7 @@ def ingest_frames(
             run.items(chunks(items, "items frame"), "frame", CHUNK_ROWS)
         if events is not None:
             run.events(partial(chunks, events, "events frame"), "frame")
-        run.check()
+        run.finish(allow_unknown_items=allow_unknown_items)
         bad.write()
     return _merged([run.report()], bad.path)
 
@@ -267,11 +270,13 @@ class IngestRun:
 
     def users(self, chunks: Iterator[TableChunk], place: str, total: int | None = None) -> None:
         source = self._source(place)
+        side = _side_tables(self.mapping, "users", Path(place).parent, CHUNK_ROWS)
         layout: Layout | None = None
         self.progress.start("users", total)
         for chunk in chunks:
             layout = self._layout("users", chunk, layout, place)
             users, bad = clean_users(chunk.frame, layout, source)
+            users = [_user_with_side(user, side) for user in users]
             added = self.store.add_users(users)
             self._count("users", chunk, bad, added.kept, added.merged)
         self.progress.done()
@@ -284,7 +289,8 @@ class IngestRun:
         """
         source = self._source(place)
         layout: Layout | None = None
-        described = _ItemRows(source, _side_tables(self.mapping, Path(place).parent, rows))
+        side = _side_tables(self.mapping, "items", Path(place).parent, rows)
+        described = _ItemRows(source, side)
         read = 0
         self.progress.start("items", total)
         for chunk in chunks:
@@ -292,13 +298,24 @@ class IngestRun:
             bad = described.add(chunk.frame, layout)
             read += len(chunk.frame) - len(bad)
             self._count("items", chunk, bad, 0, 0)
-        items = described.items()
+        items = self._titled(described.items(), place)
         self.items_read.update(item.item_id for item in items)
         # Written at the end: an item that many rows describe is only then complete.
         added = self.store.add_items(items)
         self.tally["items"].kept += added.kept
         self.tally["items"].merged += read - added.kept
         self.progress.done()
+
+    def _titled(self, items: list[Item], place: str) -> list[Item]:
+        """Items whose titles tell them apart: one that most of them share is none."""
+        title = shared_title(items)
+        if not title:
+            return items
+        n = sum(item.title == title for item in items)
+        self.notes.append(
+            message("ingest.shared_title", file=_name(place), n=n, title=title[:60].strip())
+        )
+        return [without_title(item) if item.title == title else item for item in items]
 
     def events(
         self, read: Callable[[], Iterator[TableChunk]], place: str, total: int | None = None
@@ -388,10 +405,17 @@ class IngestRun:
         self._blank(frame, table)
         columns = [str(c) for c in frame.columns if c not in META]
         if layout is not None and not chunk.first:
-            return self._continued(table, frame, columns, layout, place)
+            layout = self._continued(table, frame, columns, layout, place)
+            _blank_rules(frame, layout.fields.values())
+            return layout
         made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
+        if (table, _name(place)) not in self.noted:
+            self.notes += by_name_notes(table, made, self.mapping, _name(place))
         if table == "events":
             made = self._refined(made, chunk, place, read)
+        else:
+            self.notes += split_lists(table, made, TableProfile(frame), self.mapping, _name(place))
+        _blank_rules(frame, made.fields.values())
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
             self.notes.append(message("ingest.unnamed_column", file=_name(place)))
         self._note_rest(table, made.rest, place)
@@ -402,10 +426,7 @@ class IngestRun:
         if self.mapping.nothing:
             for name in frame.columns.difference(list(META)):
                 frame[name] = frame[name].mask(frame[name].isin(self.mapping.nothing), "")
-        for rule in map(as_rule, self.mapping.table(table).values()):
-            if rule.nothing and rule.column in frame:
-                cells = frame[rule.column]
-                frame[rule.column] = cells.mask(cells.str.strip().isin(rule.nothing), "")
+        _blank_rules(frame, map(as_rule, self.mapping.table(table).values()))
 
     def _refined(
         self,
@@ -493,7 +514,16 @@ class IngestRun:
         )
         self.progress.advance(len(chunk.frame))
 
-    def check(self) -> None:
+    def finish(self, *, allow_unknown_items: bool = False) -> None:
+        """Keep what the mapping says of columns. Raises BadInputError where no row was usable, and
+        where no event is about an item of the items table.
+        """
+        self._check()
+        if not (allow_unknown_items or self.mapping.allow_unknown_items):
+            self._check_items()
+        self.store.add_meanings(meanings_of(self.mapping))
+
+    def _check(self) -> None:
         """Raises BadInputError where tables were read and not one row of all is usable."""
         for table, tally in self.tally.items():
             if tally.read and not tally.kept and not tally.merged:
@@ -503,7 +533,7 @@ class IngestRun:
             raise BadInputError("ingest.only_header")
         self._note_untitled()
 
-    def check_items(self) -> None:
+    def _check_items(self) -> None:
         """Raises BadInputError if items were read and no event is about any of them."""
         if self.items_read and self.items_used and self.items_read.isdisjoint(self.items_used):
             named, known = next(iter(self.items_used)), min(self.items_read)
@@ -532,6 +562,13 @@ class IngestRun:
             users=self.tally["users"].report(),
             notes=list(dict.fromkeys(self.notes)),
         )
+
+
+def _blank_rules(frame: pd.DataFrame, rules: Iterable[ColumnRule]) -> None:
+    for rule in rules:
+        if rule.nothing and rule.column in frame:
+            cells = frame[rule.column]
+            frame[rule.column] = cells.mask(cells.str.strip().isin(rule.nothing), "")
 
 
 def _name(place: str) -> str:
@@ -682,10 +719,11 @@ def _fuller(old: Item, new: Item) -> Item:
 
 
 def _side_tables(
-    mapping: Mapping, folder: Path, rows: int
+    mapping: Mapping, of: TableName, folder: Path, rows: int
 ) -> list[tuple[Join, dict[str, list[str]]]]:
-    """For each join, item id to the list of its values."""
-    return [(join, _lookup(join, folder, rows, many=True)) for join in mapping.joins]
+    """For each join of a table, id to the list of its values."""
+    joins = (join for join in mapping.joins if join.of == of)
+    return [(join, _lookup(join, folder, rows, many=True)) for join in joins]
 
 
 def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, list[str]]:
@@ -715,7 +753,8 @@ def _with_side(item: Item, side: list[tuple[Join, dict[str, list[str]]]]) -> Ite
         values = table.get(item.item_id)
         if not values:
             continue
-        if join.into == "categories":
+        into = _into(join)
+        if into == "categories":
             attributes = (
                 {**item.attributes, "genre": values}
                 if join.column.startswith("genre")
@@ -723,5 +762,16 @@ def _with_side(item: Item, side: list[tuple[Join, dict[str, list[str]]]]) -> Ite
             )
             item = item.model_copy(update={"categories": values, "attributes": attributes})
         else:
-            item = item.model_copy(update={"attributes": {**item.attributes, join.into: values}})
+            item = item.model_copy(update={"attributes": {**item.attributes, into: values}})
     return item
+
+
+def _user_with_side(user: User, side: list[tuple[Join, dict[str, list[str]]]]) -> User:
+    joined: Attributes = {
+        _into(join): values for join, table in side if (values := table.get(user.user_id))
+    }
+    return user.model_copy(update={"attributes": user.attributes | joined}) if joined else user
+
+
+def _into(join: Join) -> str:
+    return join.into or attribute_name(join.column)

@@ -1,7 +1,7 @@
 """The meaning of columns: the mapping file, and the aliases that find columns without one."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from limner.core.columns import ColumnMeaning, Meanings, Nouns, Role
 from limner.core.errors import BadInputError
 from limner.core.messages import Message, message
 from limner.core.settings import yaml_complaint
@@ -183,6 +184,21 @@ def aliases_of(table: TableName, target: str) -> tuple[str, ...]:
     return tuple(name for name in ALIASES[target] if apart.get(name, table) == table)
 
 
+_BY_ENDING = ("rating", "title")
+"""Fields that a name's last word speaks for, too: Book-Rating, game_title."""
+_OF_ALL = re.compile(r"(?:avg|average|mean|overall|total|num|number|count|original|content|age)_")
+"""Beginnings of names of ratings that are not one user's, and of titles that are not the first."""
+
+
+def columns_named(table: TableName, target: str, names: dict[str, str]) -> Iterator[str]:
+    """The columns whose names speak for a field, the best first. `names`: columns by alias key."""
+    yield from (names[alias] for alias in aliases_of(table, target) if alias in names)
+    if target in _BY_ENDING:
+        ending = f"_{target}"
+        ended = [name for name in names if name.endswith(ending) and not _OF_ALL.match(name)]
+        yield from (names[name] for name in ended)
+
+
 class StrictMapping(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -203,6 +219,10 @@ class ColumnRule(StrictMapping):
     """0/1 columns; the value is the list of names of those that are 1."""
     nothing: list[str] = []
     """Cells of this column to read as missing, such as -1 for "seen, not rated"."""
+    role: Role | None = None
+    """What the column is; found by what it holds where it is not given. See `Role`."""
+    label: str = ""
+    """What people call it; for categories the facet's name."""
 
     @property
     def sources(self) -> list[str]:
@@ -232,14 +252,18 @@ class FileFormat(StrictMapping):
 
 
 class Join(StrictMapping):
-    """A side table with many rows an item; becomes a list attribute."""
+    """A side table with many rows an item or a user; becomes a list attribute."""
 
     file: str
     key: str
-    """The side table's column that holds the item's id (for `through`: the looked-up value)."""
+    """The side table's column that holds the item's or user's id (for `through`: the looked-up
+    value).
+    """
     column: str
-    into: str
-    """categories, or the attribute's name."""
+    into: str = ""
+    """categories, or the attribute's name; empty: the column's."""
+    of: Literal["items", "users"] = "items"
+    """What the side table is about."""
     through: "Join | None" = None
     """A further table in which `column`'s value is looked up: key, column; `into` unused."""
     limit: int = Field(default=10, ge=1)
@@ -280,6 +304,8 @@ class Mapping(StrictMapping):
     """
     read: dict[TableName, FileFormat] = {}
     joins: list[Join] = []
+    nouns: Nouns = Nouns()
+    """What things of the catalogue are called: `{item: film, items: films}`."""
 
     def ignores(self, column: str) -> bool:
         """True for a column to leave out, and for what is nested in one (`details` leaves out
@@ -349,17 +375,59 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
     Raises BadInputError where the mapping names a column that the table does not have, or where no
     user column (for items: no item column) is found.
     """
-    named = {target: as_rule(spec) for target, spec in mapping.table(table).items()}
+    rules = {target: as_rule(spec) for target, spec in mapping.table(table).items()}
+    named = {
+        target: rule
+        for target, rule in rules.items()
+        if rule.role != "ignore" and not _is_absent(target, table, rule, columns)
+    }
     _require_columns(table, named, mapping, columns, name)
-    taken = {column for rule in named.values() for column in rule.sources}
+    taken = {column for rule in rules.values() for column in rule.sources}
     free = [c for c in columns if c not in taken and not mapping.ignores(c)]
-    aliased = _aliased(table, free, named)
+    aliased = _aliased(table, free, rules)
     fields = {**named, **aliased}
     key = "item_id" if table == "items" else "user_id"
     if key not in fields:
         raise _no_key(key, columns, name)
     used = {rule.column for rule in aliased.values()}
     return Layout(fields, [c for c in free if c not in used and not nameless(c)])
+
+
+def _is_absent(target: str, table: TableName, rule: ColumnRule, columns: Sequence[str]) -> bool:
+    """Whether a column of no field of its own, of which only a role is said, is not in this file:
+    JSON lines have such columns here and there.
+    """
+    return bool(rule.role and target not in FIELDS[table] and rule.column not in columns)
+
+
+def meanings_of(mapping: Mapping) -> Meanings:
+    """What a mapping says of columns, by the name of the attribute that each becomes."""
+    return Meanings(
+        items=_said("items", mapping.items),
+        users=_said("users", mapping.users),
+        events=_said("events", mapping.events),
+        nouns=mapping.nouns,
+    )
+
+
+def category_name(rule: ColumnRule | None) -> str:
+    """What categories are called: genres -> genre; "" where they are just called categories."""
+    if rule is None:
+        return ""
+    name = rule.facet or rule.label or plain_name(rule.column).lower().rsplit(".", 1)[-1]
+    if name in ("", "category", "categories", "category_code", "class", "main_category"):
+        return ""
+    return name.removesuffix("s") if name in ("genres", "tags") else name
+
+
+def _said(table: TableName, specs: dict[str, Spec]) -> dict[str, ColumnMeaning]:
+    said: dict[str, ColumnMeaning] = {}
+    for target, rule in ((target, as_rule(spec)) for target, spec in specs.items()):
+        if (rule.role or rule.label) and rule.role != "ignore":
+            said[target] = ColumnMeaning(role=rule.role, label=rule.label)
+            if table == "items" and target == "categories" and (name := category_name(rule)):
+                said[name] = said[target]
+    return said
 
 
 def as_rule(spec: Spec) -> ColumnRule:
@@ -407,12 +475,12 @@ def _aliased(
         # A table with ratings has no other value.
         if target in named or (target == "value" and {"rating"} & {*named, *rules}):
             continue
-        alias = next((a for a in aliases_of(table, target) if a in by_name), None)
-        if alias is not None:
-            # Popped, for no column is two fields.
-            column = by_name.pop(alias)
-            is_list = target == "categories" and column.endswith("_seq")
-            rules[target] = ColumnRule(column=column, separator=" " if is_list else "")
+        found = next(columns_named(table, target, by_name), None)
+        if found is not None:
+            # No column is two fields.
+            by_name.pop(alias_key(found))
+            is_list = target == "categories" and found.endswith("_seq")
+            rules[target] = ColumnRule(column=found, separator=" " if is_list else "")
     return rules
 
 

@@ -4,8 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from limner.core.messages import Message, message
-from limner.ingest.column_profile import LOOK, ColumnProfile, TableProfile, profile_column
-from limner.ingest.mapping import ColumnRule, Layout, Mapping, alias_key
+from limner.facts.column_roles import is_no_taste
+from limner.ingest.clean import attribute_name
+from limner.ingest.column_profile import (
+    LOOK,
+    ColumnProfile,
+    TableProfile,
+    list_separator,
+    profile_column,
+)
+from limner.ingest.mapping import (
+    FIELDS,
+    ColumnRule,
+    Layout,
+    Mapping,
+    TableName,
+    alias_key,
+    plain_name,
+)
 from limner.ingest.times import day_comes_first, is_slashed, lacks_zone
 
 _DATES = ("date", "day", "event_date", "purchase_date", "order_date")
@@ -43,10 +59,11 @@ def refine_events(
     earlier files of the table showed.
     """
     refined = RefinedLayout(Layout(dict(layout.fields), list(layout.rest)), day_first)
-    for name, denied in (("value", _no_value), ("type", _no_type)):
+    for name, denied in (("rating", _no_value), ("value", _no_value), ("type", _no_type)):
         rule = layout.fields.get(name)
         if rule and rule.column and name not in mapping.events and denied(table[rule.column]):
             refined.drop(name)
+    _refine_rating(refined, table, mapping, file)
     rule = layout.fields.get("timestamp")
     if rule and rule.column:
         _refine_clock(refined, _filled(table[rule.column], later), mapping, file)
@@ -54,6 +71,76 @@ def refine_events(
     if rule and rule.constant is None and not mapping.times:
         _note_times(refined, table, rule, file, later)
     return refined
+
+
+def _refine_rating(
+    refined: RefinedLayout, table: TableProfile, mapping: Mapping, file: str
+) -> None:
+    """Read a rating of -1, apart from all others, as none where the mapping does not name ratings.
+    Say so, and ask of a frequent 0.
+    """
+    rule = refined.layout.fields.get("rating")
+    if rule is None or not rule.column or rule.nothing:
+        return
+    column = table[rule.column]
+    if column.sentinel is None:
+        return
+    cell = column.sentinel_cell
+    share = sum(one == cell for one in column.cells) / len(column.cells)
+    is_read = column.sentinel < 0 and "rating" not in mapping.events
+    if is_read:
+        refined.layout.fields["rating"] = rule.model_copy(update={"nothing": [cell]})
+    code = "ingest.unrated_read" if is_read else "ingest.unrated_asked"
+    refined.notes.append(message(code, file=file, column=rule.column, cell=cell, share=share))
+
+
+def split_lists(
+    table: TableName, layout: Layout, profile: TableProfile, mapping: Mapping, file: str
+) -> list[Message]:
+    """Split, in place, the columns that hold lists and that the mapping does not name. Gives a note
+    that says which.
+    """
+    split: list[tuple[str, str]] = []
+    categories = layout.fields.get("categories")
+    if categories and categories.column and "categories" not in mapping.table(table):
+        mark = (
+            ""
+            if categories.separator
+            else list_separator(profile.cells(categories.column), categories.column)
+        )
+        if mark:
+            layout.fields["categories"] = categories.model_copy(update={"separator": mark})
+            split.append((categories.column, mark))
+    for column in list(layout.rest):
+        name = attribute_name(column)
+        if is_no_taste(plain_name(column)):
+            continue
+        mark = list_separator(profile.cells(column), column)
+        if mark and name not in layout.fields and name not in FIELDS[table]:
+            layout.rest.remove(column)
+            layout.fields[name] = ColumnRule(column=column, separator=mark)
+            split.append((column, mark))
+    if not split:
+        return []
+    shown = ", ".join(f"{column} at '{mark}'" for column, mark in split[:8])
+    return [message("ingest.split_lists", file=file, columns=shown)]
+
+
+def by_name_notes(table: TableName, layout: Layout, mapping: Mapping, file: str) -> list[Message]:
+    """A note that names the fields which only a column's name speaks for: all where a mapping names
+    others; else what is easily meant otherwise.
+    """
+    named = mapping.table(table)
+    found = [
+        f"{target} ({rule.column})"
+        for target, rule in layout.fields.items()
+        if target not in named
+        and (named or (target in _MISTAKEN and alias_key(rule.column) != target))
+    ]
+    return [message("ingest.by_name", file=file, fields=", ".join(found))] if found else []
+
+
+_MISTAKEN = ("text", "price", "value", "image", "audio")
 
 
 def _no_value(column: ColumnProfile) -> bool:

@@ -136,6 +136,7 @@ class ProfileBuilder:
             model=model.name or "",
             previous=self.store.profile(user_id) if events is None else None,
             lexicon=world.lexicon(self.settings.portrait.language),
+            nouns=world.nouns,
         )
 
     async def current(self, user_id: str) -> Profile | None:
@@ -161,7 +162,7 @@ class ProfileBuilder:
         return (
             old is not None
             and old.built_from.last_seq == last
-            and old.built_from.settings == settings_digest(self.settings)
+            and old.built_from.settings == settings_digest(self.settings, subject.nouns)
         )
 
     def wanted(self, user_ids: Sequence[str] | None) -> list[str]:

@@ -31,14 +31,14 @@ async def paint(
     """
     wanted = language or settings.portrait.language
     tally = Tally()
-    profile = await _painted(subject, chat, grade, settings, spoken(wanted), tally)
+    profile = await _painted(subject, chat, grade, settings, spoken(wanted, subject.nouns), tally)
     return _noted(profile, subject, wanted)
 
 
 def paint_plainly(subject: Subject, settings: Settings) -> Profile:
     """`paint` in template words, at once."""
     wanted = settings.portrait.language
-    profile = template_profile(subject, settings, spoken(wanted), Tally())
+    profile = template_profile(subject, settings, spoken(wanted, subject.nouns), Tally())
     return _noted(profile, subject, wanted)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from limner.core.columns import NO_NOUNS, Nouns
 from limner.core.schema import (
     BuiltFrom,
     Event,
@@ -49,6 +50,8 @@ class Subject:
     values_of: ValuesOf = item_values
     now: datetime | None = None
     """Time of the painting; None for the current time."""
+    nouns: Nouns = NO_NOUNS
+    """What things of the catalogue are called."""
 
     @property
     def as_of(self) -> datetime:
@@ -96,6 +99,7 @@ def subject_of(
     previous: Profile | None = None,
     lexicon: Lexicon = EMPTY_LEXICON,
     now: datetime | None = None,
+    nouns: Nouns = NO_NOUNS,
 ) -> Subject:
     """A user ready to be painted: facts mined, and for grade `full` the history cut to what the
     model will read.
@@ -143,6 +147,7 @@ def subject_of(
         lexicon=lexicon,
         values_of=population.facets_of,
         now=now,
+        nouns=nouns,
     )
 
 
@@ -182,7 +187,7 @@ def built_from(
         output_tokens=tally.output_tokens,
         cost=tally.cost,
         claims=tally.claims,
-        settings=settings_digest(settings),
+        settings=settings_digest(settings, subject.nouns),
     )
 
 
@@ -192,9 +197,9 @@ anew.
 """
 
 
-def settings_digest(settings: Settings) -> str:
+def settings_digest(settings: Settings, nouns: Nouns = NO_NOUNS) -> str:
     """Short SHA-256 of what shapes a portrait: rules, its own section, signal table, privacy,
-    prompt overrides.
+    prompt overrides, nouns.
     """
     shaping = (settings.portrait, settings.signals, settings.privacy)
     text = "\0".join(
@@ -202,6 +207,7 @@ def settings_digest(settings: Settings) -> str:
             str(RULES),
             *(section.model_dump_json() for section in shaping),
             repr(sorted(settings.prompts.items())),
+            *([nouns.item, nouns.items] if nouns.item else []),
         ]
     )
     return hashlib.sha256(text.encode()).hexdigest()[:12]

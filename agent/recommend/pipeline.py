@@ -298,9 +298,9 @@ class RecommendationPipeline:
         self, grounds: Sequence[ReasonGrounds], profile: Profile, language: str = ""
     ) -> Explained:
         """A reason for each item in template words, of a language or of the portrait's."""
-        scales = self.derived.catalogue.snapshot().scales
+        world = self.derived.catalogue.snapshot()
         chosen = language or self._language(profile)
-        return template_reasons(grounds, self.settings, scales, chosen)
+        return template_reasons(grounds, self.settings, world.scales, chosen, world.nouns)
 
     def stored_reasons(
         self, profile: Profile, past: Past, items: Sequence[Item], model: ModelHandle
@@ -323,6 +323,7 @@ class RecommendationPipeline:
             language,
             lexicon=world.lexicon(language),
             user_id=profile.user_id,
+            nouns=world.nouns,
         )
         stamps = self._stamps(profile, past, [one.item for one in grounds], model)
         self.kept.save_wordings(

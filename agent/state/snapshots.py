@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from limner.core.columns import NO_NOUNS, Meanings, Nouns
 from limner.core.errors import StoreBusyError
 from limner.core.progress import Progress
 from limner.core.schema import Event, Item, Scale
@@ -38,7 +39,7 @@ class Counted:
 
     state: State
     table: str
-    """Hash of the signal table."""
+    """Hash of the signal table and of what mapping files say of columns."""
 
     @property
     def key(self) -> str:
@@ -77,6 +78,8 @@ class CatalogueSnapshot:
     items: Mapping[str, Item]
     scales: Mapping[str, Scale]
     population: Population
+    nouns: Nouns = NO_NOUNS
+    """What things of the catalogue are called."""
     lexicons: dict[str, Lexicon] = field(default_factory=dict)
     facets: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
@@ -120,12 +123,13 @@ class CatalogueState(DerivedPart):
         self._census, self._names = Latest[Census](), Latest[EntityIndex]()
         self._period = Latest[tuple[datetime, datetime] | None]()
         self._sensitive = SensitiveNames(settings.privacy.sensitive)
-        self._table = hashlib.sha256(settings.signals.model_dump_json().encode()).hexdigest()[:12]
+        self._signals = settings.signals.model_dump_json()
 
     @uses_snapshot
     @locked
     def snapshot(self) -> CatalogueSnapshot:
-        now = Counted(self._store.state(), self._table)
+        meanings = self._store.meanings()
+        now = Counted(self._store.state(), self._table(meanings))
         stamp = f"{now.state.revision}:{now.table}"
         old = self._snapshot
         if old is not None and old.stamp == stamp:
@@ -139,14 +143,24 @@ class CatalogueState(DerivedPart):
         if old is not None and old.counted.holds(now):
             population, counted = old.population, old.counted
         else:
-            population, counted = self._population(now, items, scales)
-        self._snapshot = CatalogueSnapshot(stamp, catalogue, counted, items, scales, population)
+            population, counted = self._population(now, items, scales, meanings)
+        self._snapshot = CatalogueSnapshot(
+            stamp, catalogue, counted, items, scales, population, meanings.nouns
+        )
         if old is not None and same and old.population is population:
             self._snapshot.lexicons, self._snapshot.facets = old.lexicons, old.facets
         return self._snapshot
 
+    def _table(self, meanings: Meanings) -> str:
+        told = "" if meanings == Meanings() else meanings.model_dump_json()
+        return hashlib.sha256((self._signals + told).encode()).hexdigest()[:12]
+
     def _population(
-        self, now: Counted, items: Mapping[str, Item], scales: Mapping[str, Scale]
+        self,
+        now: Counted,
+        items: Mapping[str, Item],
+        scales: Mapping[str, Scale],
+        meanings: Meanings,
     ) -> tuple[Population, Counted]:
         """Base rates and their version: the saved ones if recent enough, else counted again."""
         folder = self._store.folder / "population"
@@ -156,7 +170,7 @@ class CatalogueState(DerivedPart):
         self._progress.start("counting base rates")
         x = self._store.interactions()
         population = build_population(
-            x, list(items.values()), signals(x, self._settings.signals, scales)
+            x, list(items.values()), signals(x, self._settings.signals, scales), meanings.items
         )
         # Kept only where no other process writes: it saves the next one the counting.
         with suppress(StoreBusyError), self._store.writing():

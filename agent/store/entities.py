@@ -5,12 +5,16 @@ from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from limner.core.columns import Meanings
 from limner.core.errors import UnknownIdError
 from limner.core.schema import Item, User
 from limner.store import tables as t
 from limner.store.changes import parts, upsert_changed
 from limner.store.columns import Added
 from limner.store.database import Database
+
+_MEANINGS = "meanings"
+"""The note that holds what columns mean."""
 
 
 class EntityStore(Database):
@@ -48,6 +52,17 @@ class EntityStore(Database):
         }
         with self.transaction() as connection:
             return upsert_changed(connection, t.users, "user_id", rows, len(users))
+
+    def meanings(self) -> Meanings:
+        """What mapping files have said of the columns, the newest last."""
+        text = self.note(_MEANINGS)
+        return Meanings.model_validate_json(text) if text else Meanings()
+
+    def add_meanings(self, meanings: Meanings) -> None:
+        """Keep what a mapping file says of the columns; of what was said before, the rest stays."""
+        old = self.meanings()
+        if (both := old.with_those_of(meanings)) != old:
+            self.set_note(_MEANINGS, both.model_dump_json())
 
     def user_ids(self) -> list[str]:
         with self.reading() as connection:

@@ -88,7 +88,7 @@ def summary_in(profile: Profile, words: Words) -> tuple[str, str]:
     """The summary and its language: the reader's, where it is in template words."""
     if not _said_again(profile.summary_source, profile, words):
         return profile.summary, profile.language
-    return summary_text(profile.preferences, profile.traits, spoken(words.code)), words.code
+    return summary_text(profile.preferences, profile.traits, words.language), words.code
 
 
 def claim(
@@ -104,7 +104,7 @@ def claim(
         percent=round(100 * preference.strength),
         sureness=_sureness(preference.confidence),
         said=said_of(preference, words),
-        text=preference_text(preference, spoken(words.code)) if again else preference.text,
+        text=preference_text(preference, words.language) if again else preference.text,
         lang=words.code if again else profile.language,
         facts=_facts(preference, words),
         evidence=reader.of(preference.evidence),
@@ -162,7 +162,7 @@ def _facts(preference: Preference, words: Words) -> list[str]:
 
 def habits(profile: Profile, words: Words) -> list[Habit]:
     """Habits that are known, with their numbers."""
-    language = spoken(words.code)
+    language = words.language
     return [
         Habit(
             name=language.traits.get(trait.name, trait.name.replace("_", " ")),

@@ -5,7 +5,7 @@ data is escaped.
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from limner.api.access import Caller
 from limner.api.languages import language_of
 from limner.api.paths import path_sent
+from limner.core.columns import Nouns
 from limner.core.urls import segment
 from limner.web.words import LANGUAGES, Words, read_words
 
@@ -53,8 +54,10 @@ class At:
 class Renderer:
     """Everything that turns values into pages."""
 
-    def __init__(self) -> None:
+    def __init__(self, nouns: Callable[[], Nouns] = Nouns) -> None:
+        """nouns: gives what things of the catalogue are called."""
         self.words = read_words()
+        self._nouns = nouns
         self.static = dict(_static())
         self._environment = Environment(
             loader=PackageLoader("limner.web"),
@@ -75,8 +78,8 @@ class Renderer:
         """As the address, a former choice, or the browser says."""
         for asked in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
             if asked is not None and asked in self.words:
-                return self.words[asked]
-        return self.words[language_of(request.headers)]
+                return self.words[asked].calling(self._nouns())
+        return self.words[language_of(request.headers)].calling(self._nouns())
 
     def page(
         self,

@@ -8,14 +8,18 @@ from importlib import resources
 
 import yaml
 
+from limner.core.columns import NO_NOUNS, Nouns
 from limner.core.errors import SettingsError
 from limner.core.messages import Message, MessageText, say
-from limner.words import spoken
+from limner.words import Language, spoken
+from limner.words.language import with_nouns
 from limner.words.templates import spoken_value
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
 """Languages by code, each named in itself."""
 _DECADE = re.compile(r"(?:1[5-9]|20)\d0s")
+_OF_TITLES = re.compile(r"\btitle")
+"""A form of the page that speaks of titles, which are not what things are called."""
 Form = str | Mapping[str, str]
 """A format string, or two: `one`, where its `n` is 1, and `other`."""
 
@@ -26,6 +30,19 @@ class Words:
 
     code: str
     forms: Mapping[str, Form]
+    nouns: Nouns = NO_NOUNS
+    """What things of the catalogue are called, in English."""
+
+    @property
+    def language(self) -> Language:
+        """The language of portraits and reasons, with the catalogue's nouns."""
+        return spoken(self.code, self.nouns)
+
+    def calling(self, nouns: Nouns) -> "Words":
+        """These words, with the catalogue's nouns for its items; English only."""
+        if self.code != "en" or not nouns.item or nouns == self.nouns:
+            return self
+        return Words(self.code, _named(self.forms, nouns), nouns)
 
     def __call__(self, key: str, **values: object) -> str:
         """The words of a key, filled in; whole numbers with their thousands apart."""
@@ -47,7 +64,7 @@ class Words:
         return form if isinstance(form, str) else otherwise
 
     def facet(self, facet: str) -> str:
-        return spoken(self.code).facet(facet)
+        return self.language.facet(facet)
 
     def value(self, facet: str, value: str) -> str:
         """A catalogue value, translated where a translation is known; as the data have it in
@@ -55,7 +72,7 @@ class Words:
         """
         if self.code == "en" and facet != "price band":
             return value
-        language = spoken(self.code)
+        language = self.language
         if _DECADE.fullmatch(value):
             return language.decades[0].format(year=value[:4])
         return spoken_value(facet, value, language)
@@ -72,6 +89,22 @@ class Words:
 
     def day(self, moment: datetime | None) -> str:
         return f"{moment:%Y-%m-%d}" if moment else self("no-date")
+
+
+def _named(forms: Mapping[str, Form], nouns: Nouns) -> dict[str, Form]:
+    """Forms that say "film" for item."""
+
+    def say(form: str) -> str:
+        return (
+            form
+            if _OF_TITLES.search(form)
+            else with_nouns(form, item=nouns.item, items=nouns.items)
+        )
+
+    return {
+        key: say(form) if isinstance(form, str) else {n: say(one) for n, one in form.items()}
+        for key, form in forms.items()
+    }
 
 
 def read_words() -> Mapping[str, Words]:

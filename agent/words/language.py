@@ -1,10 +1,12 @@
 """A language's closed vocabulary and templates, read from the YAML data beside this file."""
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import chain
 
+from limner.core.columns import Nouns
 from limner.core.errors import UsageError
 from limner.core.messages import Message, message
 from limner.words.data import Block, LanguageFile, Templates, read_language, read_values
@@ -91,11 +93,61 @@ class Language:
         return self.facets.get(facet, facet.replace("_", " "))
 
 
-def spoken(code: str) -> Language:
+def spoken(code: str, nouns: Nouns | None = None) -> Language:
     """The language of a code; English where there is no vocabulary for it, since nothing could be
-    checked.
+    checked. `nouns`: what English calls the things of this catalogue.
     """
-    return load_language(code if is_spoken(code) else FALLBACK)
+    language = load_language(code if is_spoken(code) else FALLBACK)
+    if nouns is None or not nouns.item or language.code != FALLBACK:
+        return language
+    return _with_nouns(nouns.item, nouns.items or nouns.item)
+
+
+@cache
+def _with_nouns(item: str, items: str) -> Language:
+    """English that says "films" for items and titles, and knows the words."""
+    plain = load_language(FALLBACK)
+    say = partial(with_nouns, item=item, items=items)
+    templates = plain.templates.model_copy(
+        update={
+            "value": {facet: say(form) for facet, form in plain.templates.value.items()},
+            "prices": {band: say(form) for band, form in plain.templates.prices.items()},
+        }
+    )
+    phrases = {
+        trait: {label: say(form) for label, form in forms.items()}
+        for trait, forms in plain.phrases.items()
+    }
+    lexicon: Phrases[Tags] = Phrases()
+    for key, tags in plain.lexicon.entries():
+        lexicon.put(key, tags)
+    for noun, like in ((item, "item"), (items, "items")):
+        known = plain.lexicon.get(_key(like))
+        if known is not None and _key(noun) not in lexicon:
+            lexicon.put(_key(noun), known)
+    return replace(
+        plain,
+        templates=templates,
+        phrases=phrases,
+        lexicon=lexicon,
+        item_nouns=plain.item_nouns | {fold(item), fold(items)},
+    )
+
+
+_ITEMS = re.compile(r"(?<!\{)\b(?:([Aa])n )?(?:item|title)(s?)\b(?!\})")
+"""The words of templates that stand for things of the catalogue; no name of what fills them in."""
+
+
+def with_nouns(text: str, *, item: str, items: str) -> str:
+    """An English template that says "a film" for "an item", and "films" for more and for titles."""
+
+    def named(match: re.Match[str]) -> str:
+        noun = items if match[2] else item
+        if not match[1]:
+            return noun
+        return f"{match[1]}n {noun}" if noun[0] in "aeiou" else f"{match[1]} {noun}"
+
+    return _ITEMS.sub(named, text)
 
 
 def is_spoken(code: str) -> bool:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from limner.core.columns import ColumnMeaning
 from limner.core.schema import Attributes, Item
-from limner.facts.facets import discover, facet_name, facets_of
+from limner.facts.column_roles import facet_name
+from limner.facts.facets import discover, facets_of
 from limner.facts.titles import find_themes, themes_in
 
 
@@ -133,6 +135,19 @@ def test_dates_are_read_for_their_decade() -> None:
             ["This item ships in its own packaging.", "Not sold to people under the age of 18."],
         ),
         ("blank", ["^", "--"]),
+        ("also_buy", [["i1", "i2", "i9"], ["i3"], ["i2", "i5"]]),  # ids of the catalogue itself
+        ("seen_with", [[str(7000 + at * k) for k in range(9)] for at in range(1, 20)]),
+        ("details.asin:", ["X 1", "X 2", "X 3"]),
+        ("Configuration Asin", ["B00BWDH2O6", "B00H5BMZPU"]),
+        ("card brand", ["Visa", "MasterCard", "Amex"]),  # by what it holds
+        ("paid", ["credit_card", "boleto", "voucher"]),
+        ("payment_method", ["by post", "at the door"]),
+        ("state", ["AZ", "NV", "ON"]),
+        ("street_address", ["Main Street", "High Street"]),
+        ("chart", ["2 in Gift Cards (", ">#1,204 in Toys & Games"]),
+        ("filed", [["fav songs", "seen live"], ["to-read"], ["my favourites"]]),
+        ("made_in", ["here"] * 39 + ["there"]),
+        ("open", [1] * 39 + [0]),
     ],
 )
 def test_what_measures_and_registers_a_thing_is_no_taste(name: str, values: list[object]) -> None:
@@ -155,6 +170,9 @@ def test_what_measures_and_registers_a_thing_is_no_taste(name: str, values: list
         ("length", ["short", "long"]),
         ("grade", ["12세 관람가", "전체 관람가"]),
         ("duration", list(range(60, 180))),
+        ("state", ["new", "used", "refurbished"]),
+        ("shoe_sizes", [["36", "37"], ["38"], ["39", "40"]]),
+        ("shelf", [["to-read", "dragons"], ["fav songs", "ships"], ["dragons", "ships"]]),
     ],
 )
 def test_what_only_looks_like_a_measure_stays(name: str, values: list[object]) -> None:
@@ -162,6 +180,23 @@ def test_what_only_looks_like_a_measure_stays(name: str, values: list[object]) -
         120, title=lambda at: f"Thing {at}", **{name: lambda at: values[at % len(values)]}
     )
     assert len(named(items)) == 1
+
+
+def test_a_role_that_a_mapping_tells_goes_before_what_a_column_holds() -> None:
+    items = catalogue(
+        40,
+        categories=lambda at: [f"Kind {at % 4}"],
+        brand=lambda at: f"brand {at % 7}",
+        state=lambda at: ("AZ", "NV")[at % 2],
+        votes=lambda at: at,
+    )
+    told = {
+        "categories": ColumnMeaning(role="fact"),
+        "state": ColumnMeaning(role="taste", label="Region"),
+        "votes": ColumnMeaning(role="amount"),
+        "brand": ColumnMeaning(label="maker"),
+    }
+    assert {rule.facet for rule in discover(items, told)} == {"region", "vote band", "maker"}
 
 
 def test_a_sentence_among_names_is_dropped_alone() -> None:

@@ -390,7 +390,7 @@ def test_a_proposal_joins_side_tables_and_doubles_a_table(bench: Bench) -> None:
     genres = bench.write("genres.csv", "movie,genre\n1,x\n1,y\n2,x\n")
     tree = safe_load(propose_mapping([rates, genres, movies]))
     assert tree["joins"] == [
-        {"file": "genres.csv", "key": "movie", "column": "genre", "into": "genre"}
+        {"file": "genres.csv", "key": "movie", "column": "genre", "into": "categories"}
     ]
     assert tree["items"]["title"] == "title"
     shop = bench.write(
@@ -398,9 +398,18 @@ def test_a_proposal_joins_side_tables_and_doubles_a_table(bench: Bench) -> None:
         "user_id,product_id,product_name,brand,qty\n1,a,Tea,X,2\n2,a,Tea,X,1\n1,b,Pot,Y,1\n",
     )
     tree = safe_load(propose_mapping([shop]))
-    assert tree["items"] == {"item_id": "product_id", "title": "product_name"}
-    assert "brand" not in tree["ignore"]
+    assert {**tree["items"], "brand": ""} == {
+        "item_id": "product_id",
+        "title": "product_name",
+        "brand": "",
+    }
+    # Named, and so kept, whatever else of the file is ignored.
+    assert tree["items"]["brand"]["column"] == "brand"
     assert {"user_id", "qty"} <= set(tree["ignore"])
+    bench.run(shop, items=shop, mapping=tree)
+    item = bench.store.item("a")
+    assert item is not None
+    assert item.attributes == {"brand": "X"}
 
 
 def _packed(kind: str, text: bytes) -> bytes:

@@ -6,6 +6,7 @@ from importlib import resources
 import pytest
 
 from limner.api.languages import preferred
+from limner.core.columns import Nouns
 from limner.core.errors import BadInputError
 from limner.core.filters import parse
 from limner.core.messages import LANGUAGES as MESSAGE_LANGUAGES
@@ -104,3 +105,13 @@ def test_counts_in_notes_are_worded_by_the_language() -> None:
 
 def test_the_page_speaks_the_languages_of_the_messages() -> None:
     assert set(LANGUAGES) == set(MESSAGE_LANGUAGES)
+
+
+def test_the_page_calls_items_what_the_catalogue_calls_them() -> None:
+    words, nouns = read_words(), Nouns(item="film", items="films")
+    english = words["en"].calling(nouns)
+    assert english("tool-popular_items") == "popular films"
+    assert english("tool-item") == "a film"
+    assert english("home-counts", users=1, events=2, items=3) == "1 users, 2 events, 3 films."
+    assert english.value("price band", "low") == "low-priced films"
+    assert words["zh"].calling(nouns) is words["zh"]

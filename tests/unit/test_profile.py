@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from limner.core.columns import Nouns
 from limner.core.errors import BudgetSpentError, ModelUnavailableError
 from limner.core.interactions import Interactions
 from limner.core.schema import Event, FieldValue, Grade, Item, Profile, User, Window
@@ -112,6 +113,18 @@ async def test_the_template_portrait_is_complete() -> None:
     assert profile.traits == TRAITS and profile.grade == "none" and profile.model is None
     built = profile.built_from
     assert (built.events, built.calls, built.first_event) == (5, 0, EVENTS[0].event.timestamp)
+
+
+async def test_a_portrait_calls_things_what_the_catalogue_calls_them() -> None:
+    eras = UserFacts("u1", [fact(1, "1990s", facet="era")], TRAITS)
+    subject = replace(SUBJECT, facts=eras)
+    plain = await paint(subject, None, "none", SETTINGS)
+    nouns = Nouns(item="film", items="films")
+    named = await paint(replace(subject, nouns=nouns), None, "none", SETTINGS)
+    assert "titles from the 1990s" in plain.summary
+    assert "films from the 1990s" in named.summary
+    # It is painted anew where the nouns change.
+    assert plain.built_from.settings != named.built_from.settings
 
 
 async def test_a_user_of_whom_nothing_is_known_gets_an_honest_sentence_and_no_call() -> None:

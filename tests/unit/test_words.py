@@ -2,12 +2,14 @@
 models must pass.
 """
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from limner.core.columns import Nouns
 from limner.core.errors import UsageError
 from limner.core.schema import Event, Fact, Item, Preference, Trait
 from limner.verify import check_words, grounds_from
@@ -16,10 +18,12 @@ from limner.words import (
     plain_title,
     preference_text,
     reason_text,
+    spoken,
     summary_text,
     supported_languages,
     thing,
 )
+from limner.words.language import with_nouns
 from limner.words.templates import (
     Origin,
     join,
@@ -142,6 +146,33 @@ def test_preference_sentences_pass_verification(one: Fact, code: str) -> None:
     language = load_language(code)
     text = preference_text(one, language)
     assert check_words(text, grounds_from(language, facts=[one]), language) == [], text
+
+
+NAMED = spoken("en", Nouns(item="wine", items="wines"))
+
+
+@given(fact_lists, traits)
+@settings(max_examples=100, deadline=None)
+def test_sentences_with_a_catalogues_own_nouns_pass_verification(
+    some: list[Fact], habits: list[Trait]
+) -> None:
+    for text in [summary_text(some, habits, NAMED), *(preference_text(one, NAMED) for one in some)]:
+        here = grounds_from(NAMED, facts=some, traits=habits)
+        assert check_words(text, here, NAMED) == [], text
+        assert not re.search(r"\bitems?\b", text)
+
+
+def test_english_says_what_things_are_called() -> None:
+    assert thing("era", "1990s", NAMED) == "wines from the 1990s"
+    assert thing("price band", "low", NAMED) == "low-priced wines"
+    assert thing("era", "1990s", load_language("en")) == "titles from the 1990s"
+    nouns = Nouns(item="episode", items="episodes")
+    assert spoken("zh", nouns) is load_language("zh")
+    assert with_nouns("An item, an item, {items}", item="episode", items="episodes") == (
+        "An episode, an episode, {items}"
+    )
+    assert with_nouns("An item", item="film", items="films") == "A film"
+    assert with_nouns("as an item", item="film", items="films") == "as a film"
 
 
 @given(fact_lists, traits, st.sampled_from(CODES))
