@@ -6,9 +6,13 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
+
 from limner.chat import Answer, Conversation, Finished, TextDelta, ToolStarted, answer, stream
 from limner.engine import Engine
+from limner.server import create_app
 from limner.testing import Behaviour, CallTool, Failure, ScriptedAnswer, ScriptedServer, SeenRequest
+from tests.http.live import live
 from tests.unit.chat_store import make_engine
 
 COUNT = "How many events does user 13 have?"
@@ -129,8 +133,8 @@ async def test_a_stream_gives_tools_then_verified_text_then_the_answer(tmp_path:
     assert sum(isinstance(piece, Finished) for piece in pieces) == 1
 
 
-def test_conversations_in_a_row_and_at_once_in_event_loops_of_their_own(tmp_path: Path) -> None:
-    """Doors answer each question in a loop of its own, over one model and one client."""
+def test_conversations_in_a_row_and_at_once_over_http(tmp_path: Path) -> None:
+    """A server answers each question in a loop of its own, over one model and one client."""
 
     def planning(seen: SeenRequest) -> Behaviour:
         answered = any(message["role"] == "tool" for message in seen.messages)
@@ -138,17 +142,22 @@ def test_conversations_in_a_row_and_at_once_in_event_loops_of_their_own(tmp_path
 
     with ScriptedServer(otherwise=planning) as server:
         engine = asking(tmp_path / "s", server, "full")
+        with live(create_app(engine)) as limner:
 
-        def ask(number: int) -> Answer:
-            return asyncio.run(answer(engine, f"{COUNT} ({number})"))
+            def ask(number: int) -> tuple[int, str, str]:
+                question = {"question": f"{COUNT} ({number})"}
+                with httpx.Client(base_url=f"http://127.0.0.1:{limner.port}", timeout=120) as own:
+                    answered = own.post("/v1/chat", json=question)
+                reply = answered.json().get("answer", {})
+                return answered.status_code, reply.get("text", ""), reply.get("source", "")
 
-        one_by_one = [ask(number) for number in range(20)]
-        with ThreadPoolExecutor(20) as threads:
-            at_once = list(threads.map(ask, range(100, 140)))
-        asyncio.run(engine.close())
-    assert {(reply.text, reply.source) for reply in [*one_by_one, *at_once]} == {
-        ("User 13 has 6 events.", "llm")
-    }
+            one_by_one = [ask(number) for number in range(200)]
+            with ThreadPoolExecutor(20) as threads:
+                at_once = list(threads.map(ask, range(200, 240)))
+        asked = len(server.requests)
+        ledger = [row for _, row in engine.store.ledger_since(0) if row.purpose.startswith("chat")]
+    assert {*one_by_one, *at_once} == {(200, "User 13 has 6 events.", "llm")}
+    assert asked >= 480 and len(ledger) >= 480
 
 
 def test_whoever_comes_while_a_model_is_being_chosen_waits_for_it(tmp_path: Path) -> None:
