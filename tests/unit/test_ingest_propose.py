@@ -67,6 +67,8 @@ def test_a_profile_counts() -> None:
         (["Tea, Green", "Tea, Black", "Pots, Black", "Pots, Green"], ", "),
         (["tea,green", "tea,black", "pots,black", "pots,green"], ","),
         (["Wells, The", "Pier, The", "Lantern, The", "Harbour, The"], ""),
+        (["Noodles, Restaurants, Asian", "Bakeries, Food", "Restaurants, Mexican"], ", "),
+        (["Hill St 1, Boston", "Elm St 2, Boston", "Oak St 3, Quincy, MA"], ""),
         (["1,234", "5,678", "1,678"], ""),
         (["I came, I saw, and I was so very much impressed by it all that I left"] * 3, ""),
         (["plain", "words"], ""),
