@@ -223,10 +223,10 @@ def list_separator(cells: Sequence[str], name: str = "") -> str:
 
 
 def _are_lists(cells: Sequence[str], mark: str, share: float) -> bool:
+    if sum(mark in cell for cell in cells) <= share * len(cells):
+        return False
     rows = [[part.strip() for part in cell.split(mark)] for cell in cells]
     lists = [parts for parts in rows if len(parts) > 1]
-    if not lists or len(lists) <= share * len(cells):
-        return False
     counts = Counter(chain.from_iterable(map(set, rows)))
     if sum(map(len, counts.elements())) > _LONGEST_PART * counts.total():
         return False
