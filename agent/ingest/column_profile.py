@@ -38,6 +38,7 @@ _MARKS = (
 """What separates the parts of lists, and the share of cells that must have it."""
 _SURE = ("|", ";")
 """Marks that stand in few texts but lists."""
+_MOVING = (",", "、", "，")
 _NO_WORD = re.compile(r"[\d\s.:-]*")
 _REPEATED_SHARE = 0.5
 """Share of parts, and of first parts, that come again in other cells of a column of lists."""
@@ -222,10 +223,10 @@ def list_separator(cells: Sequence[str], name: str = "") -> str:
 
 
 def _are_lists(cells: Sequence[str], mark: str, share: float) -> bool:
+    if sum(mark in cell for cell in cells) <= share * len(cells):
+        return False
     rows = [[part.strip() for part in cell.split(mark)] for cell in cells]
     lists = [parts for parts in rows if len(parts) > 1]
-    if not lists or len(lists) <= share * len(cells):
-        return False
     counts = Counter(chain.from_iterable(map(set, rows)))
     if sum(map(len, counts.elements())) > _LONGEST_PART * counts.total():
         return False
@@ -234,7 +235,18 @@ def _are_lists(cells: Sequence[str], mark: str, share: float) -> bool:
     if len(lists) < 2 or any(_NO_WORD.fullmatch(part) for part in counts):
         return False
     firsts = [parts[0] for parts in lists]
+    if mark.strip() in _MOVING and len(lists) > len(cells) / 2 and _move(rows):
+        return True
     return _repeated(firsts, counts) and _repeated(chain.from_iterable(lists), counts)
+
+
+def _move(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether lists show themselves in a few cells: they are of several lengths, and a part that
+    comes first in one comes later in another. Parts of a name or an address have their place.
+    """
+    firsts = {parts[0] for parts in rows}
+    later = {part for parts in rows for part in parts[1:]}
+    return len({len(parts) for parts in rows}) > 1 and bool(firsts & later)
 
 
 def _repeated(parts: Iterable[str], counts: Counter[str]) -> bool:

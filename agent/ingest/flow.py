@@ -248,12 +248,13 @@ class IngestRun:
         bad: Bin,
         *,
         keeps_scale: bool = False,
+        is_typed: bool = False,
     ) -> None:
         """keeps_scale: the mapping's scale is the one that the store has, and is not declared by
-        it.
+        it. is_typed: a program sent the rows, whose lists are lists and whose text is text.
         """
         self.store, self.mapping, self.progress, self.bad = store, mapping, progress, bad
-        self.keeps_scale = keeps_scale
+        self.keeps_scale, self.is_typed = keeps_scale, is_typed
         self.tally: dict[TableName, _Tally] = {
             "events": _Tally(),
             "items": _Tally(),
@@ -262,6 +263,7 @@ class IngestRun:
         self.notes: list[Message] = []
         self.now = int(time.time() * 1000)
         self.day_first: bool | None = None
+        self.list_marks: dict[tuple[str, str], str] = {}
         self.items_used: Counter[str] = Counter()
         self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
@@ -413,8 +415,11 @@ class IngestRun:
             self.notes += by_name_notes(table, made, self.mapping, _name(place))
         if table == "events":
             made = self._refined(made, chunk, place, read)
-        else:
-            self.notes += split_lists(table, made, TableProfile(frame), self.mapping, _name(place))
+        elif not self.is_typed:
+            profile = TableProfile(frame)
+            self.notes += split_lists(
+                table, made, profile, self.mapping, _name(place), self.list_marks
+            )
         _blank_rules(frame, made.fields.values())
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
             self.notes.append(message("ingest.unnamed_column", file=_name(place)))

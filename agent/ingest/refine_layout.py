@@ -95,35 +95,52 @@ def _refine_rating(
 
 
 def split_lists(
-    table: TableName, layout: Layout, profile: TableProfile, mapping: Mapping, file: str
+    table: TableName,
+    layout: Layout,
+    profile: TableProfile,
+    mapping: Mapping,
+    file: str,
+    marks: dict[tuple[str, str], str],
 ) -> list[Message]:
     """Split, in place, the columns that hold lists and that the mapping does not name. Gives a note
-    that says which.
+    that says which. `marks` holds what earlier files of the table were split at, by table and
+    column, and takes what this one is.
     """
-    split: list[tuple[str, str]] = []
+    split: dict[str, str] = {}
     categories = layout.fields.get("categories")
-    if categories and categories.column and "categories" not in mapping.table(table):
-        mark = (
-            ""
-            if categories.separator
-            else list_separator(profile.cells(categories.column), categories.column)
-        )
+    if (
+        categories
+        and categories.column
+        and not categories.separator
+        and "categories" not in mapping.table(table)
+    ):
+        column = categories.column
+        mark = marks.get((table, column)) or list_separator(profile.cells(column), column)
         if mark:
             layout.fields["categories"] = categories.model_copy(update={"separator": mark})
-            split.append((categories.column, mark))
+            split[column] = mark
     for column in list(layout.rest):
         name = attribute_name(column)
-        if is_no_taste(plain_name(column)):
-            continue
-        mark = list_separator(profile.cells(column), column)
+        mark = marks.get((table, column)) or _mark_of(profile, column)
         if mark and name not in layout.fields and name not in FIELDS[table]:
             layout.rest.remove(column)
             layout.fields[name] = ColumnRule(column=column, separator=mark)
-            split.append((column, mark))
-    if not split:
+            split[column] = mark
+    fresh = {c: mark for c, mark in split.items() if (table, c) not in marks}
+    marks.update({(table, column): mark for column, mark in split.items()})
+    if not fresh:
         return []
-    shown = ", ".join(f"{column} at '{mark}'" for column, mark in split[:8])
+    shown = ", ".join(f"{column} at '{mark}'" for column, mark in list(fresh.items())[:8])
     return [message("ingest.split_lists", file=file, columns=shown)]
+
+
+def _mark_of(profile: TableProfile, column: str) -> str:
+    """What separates the lists of an attribute; "" where it holds none, or a single one."""
+    if is_no_taste(plain_name(column)) or plain_name(column) != column:
+        return ""
+    cells = profile.cells(column)
+    mark = list_separator(cells, column)
+    return mark if mark and sum(mark in cell for cell in cells) > 1 else ""
 
 
 def by_name_notes(table: TableName, layout: Layout, mapping: Mapping, file: str) -> list[Message]:

@@ -71,6 +71,7 @@ def ingest_rows(
         Quiet(),
         noted,
         keeps_scale=bounds is not None,
+        is_typed=True,
     )
     run.noted.add((table, source))  # that other fields become attributes needs no note here
     chunk = TableChunk(frame, source, True)

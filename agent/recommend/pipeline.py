@@ -360,7 +360,8 @@ class RecommendationPipeline:
         if model.name is None or not profile.version:
             return {}
         last = max((event.seq for event in past.events), default=0)
-        style = self.settings.reasons.model_dump_json()
+        nouns = self.derived.catalogue.snapshot().nouns
+        style = self.settings.reasons.model_dump_json() + (nouns.items if nouns.item else "")
 
         def stamp(item: Item) -> str:
             said = "\x1f".join(

@@ -10,10 +10,10 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from limner.core.columns import NO_NOUNS, Meanings, Nouns
+from limner.core.columns import NO_NOUNS, ColumnMeaning, Meanings, Nouns
 from limner.core.errors import StoreBusyError
 from limner.core.progress import Progress
-from limner.core.schema import Event, Item, Scale
+from limner.core.schema import Event, Item, Scale, User
 from limner.core.sensitive import SensitiveNames
 from limner.core.settings import Settings
 from limner.core.signals import RATED_TYPES, signals
@@ -186,7 +186,9 @@ class CatalogueState(DerivedPart):
 
         def count() -> Demographics:
             users = map(self._sensitive.without, self._store.users())
-            return count_demographics(self._store.interactions(), [*users])
+            told = self._store.meanings().users
+            shared = [_without_own(user, told) for user in users]
+            return count_demographics(self._store.interactions(), shared)
 
         # What was counted with other settings is of no use.
         counted = f"{self.snapshot().counted.key}:{self._sensitive.stamp}"
@@ -259,6 +261,15 @@ class CatalogueState(DerivedPart):
         changes.
         """
         return self._period.of(f"{self._store.revision()}", self._store.period)
+
+
+def _without_own(user: User, told: Mapping[str, ColumnMeaning]) -> User:
+    """A user without what a mapping says is an id or a text: it is shared with nobody."""
+    own = {name for name, meaning in told.items() if meaning.role in ("id", "text")}
+    if own.isdisjoint(user.attributes):
+        return user
+    kept = {name: value for name, value in user.attributes.items() if name not in own}
+    return user.model_copy(update={"attributes": kept})
 
 
 def known_items(events: Sequence[Event], catalogue: Mapping[str, Item]) -> dict[str, Item]:

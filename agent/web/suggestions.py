@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from limner.core.columns import NO_NOUNS, Nouns
 from limner.core.messages import Message
 from limner.core.schema import Profile, Reason, Recommendation, Recommendations, ShownList
 from limner.web.events import EventReader, Seen
 from limner.web.words import Words
-from limner.words import plain_title, spoken, thing
+from limner.words import Language, plain_title, spoken, thing
 from limner.words.templates import spoken_value
 
 _SHOWN = 3
@@ -109,7 +110,7 @@ def _suggestion(
         rank=recommendation.rank,
         item_id=recommendation.item.item_id,
         title=recommendation.item.title or recommendation.item.item_id,
-        reason=parts(reason, profile, reader, lang),
+        reason=parts(reason, profile, reader, lang, words.nouns),
         evidence=reader.of(reason.evidence)[:_SHOWN],
         facts=_facts(recommendation, answer, words),
         moved=_moved(recommendation, before, words),
@@ -147,7 +148,9 @@ def _moved(recommendation: Recommendation, before: ShownList | None, words: Word
 # ---------------------------------------------------------------- claims within a reason
 
 
-def parts(reason: Reason, profile: Profile, reader: EventReader, lang: str = "") -> list[Part]:
+def parts(
+    reason: Reason, profile: Profile, reader: EventReader, lang: str = "", nouns: Nouns = NO_NOUNS
+) -> list[Part]:
     """The text cut at its claims: titles of the events that it cites, and values of the
     preferences.
 
@@ -158,7 +161,7 @@ def parts(reason: Reason, profile: Profile, reader: EventReader, lang: str = "")
     # Of an event without words there is nothing to find; an empty form would be found everywhere.
     forms = {
         form: lights
-        for form, lights in _forms(reason, profile, reader, lang or profile.language)
+        for form, lights in _forms(reason, profile, reader, spoken(lang or profile.language, nouns))
         if form
     }
     if not marks or not forms:
@@ -179,10 +182,9 @@ def parts(reason: Reason, profile: Profile, reader: EventReader, lang: str = "")
 
 
 def _forms(
-    reason: Reason, profile: Profile, reader: EventReader, lang: str
+    reason: Reason, profile: Profile, reader: EventReader, language: Language
 ) -> Iterator[tuple[str, str]]:
     """What a claim may read as in the text, and the marks of its events."""
-    language = spoken(lang)
     for preference in profile.preferences:
         if f"{preference.facet}:{preference.value}" in reason.preferences:
             marks = reader.keys(dict.fromkeys([*preference.evidence, *reason.evidence]))

@@ -39,10 +39,11 @@ class Words:
         return spoken(self.code, self.nouns)
 
     def calling(self, nouns: Nouns) -> "Words":
-        """These words, with the catalogue's nouns for its items; English only."""
-        if self.code != "en" or not nouns.item or nouns == self.nouns:
+        """These words, with the catalogue's nouns for its items; in English only."""
+        if not nouns.item or nouns == self.nouns:
             return self
-        return Words(self.code, _named(self.forms, nouns), nouns)
+        forms = _named(self.forms, nouns) if self.code == "en" else self.forms
+        return Words(self.code, forms, nouns)
 
     def __call__(self, key: str, **values: object) -> str:
         """The words of a key, filled in; whole numbers with their thousands apart."""

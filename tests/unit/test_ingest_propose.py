@@ -10,7 +10,14 @@ from yaml import safe_load
 
 from limner.core.errors import BadInputError
 from limner.facts.facets import discover
-from limner.ingest import Sources, ingest, ingest_frames, parse_mapping, propose_mapping
+from limner.ingest import (
+    Sources,
+    ingest,
+    ingest_frames,
+    ingest_rows,
+    parse_mapping,
+    propose_mapping,
+)
 from limner.ingest.column_profile import TableProfile, profile_column
 from tests.unit.ingesting import Bench
 
@@ -67,6 +74,8 @@ def test_a_profile_counts() -> None:
         (["Tea, Green", "Tea, Black", "Pots, Black", "Pots, Green"], ", "),
         (["tea,green", "tea,black", "pots,black", "pots,green"], ","),
         (["Wells, The", "Pier, The", "Lantern, The", "Harbour, The"], ""),
+        (["Noodles, Restaurants, Asian", "Bakeries, Food", "Restaurants, Mexican"], ", "),
+        (["Hill St 1, Boston", "Elm St 2, Boston", "Oak St 3, Quincy, MA"], ""),
         (["1,234", "5,678", "1,678"], ""),
         (["I came, I saw, and I was so very much impressed by it all that I left"] * 3, ""),
         (["plain", "words"], ""),
@@ -300,6 +309,26 @@ def test_ingest_splits_lists_that_no_mapping_names_and_says_so(bench: Bench) -> 
         "maker": "Orr, Inc",
     }
     assert "genre at ', ', mood at '/'" in "".join(note.text for note in report.notes)
+
+
+def test_files_of_one_table_are_split_alike_and_a_single_text_is_none(bench: Bench) -> None:
+    bench.write("all/a.csv", "item_id,title,mood\n1,A,calm/warm\n2,B,calm/dark\n3,C,warm/dark\n")
+    bench.write("all/b.csv", "item_id,title,mood,note\n4,D,old/new,x; y\n")
+    bench.run(items=str(bench.folder / "all"))
+    item = bench.store.item("4")
+    assert item is not None
+    assert item.attributes == {"mood": ["old", "new"], "note": "x; y"}
+
+
+def test_text_that_a_program_sends_stays_text(bench: Bench) -> None:
+    rows = [
+        {"item_id": f"{n}", "attributes": {"note": text}}
+        for n, text in enumerate(("tea; green", "tea; black", "green; black"))
+    ]
+    ingest_rows(bench.store, "items", rows)
+    item = bench.store.item("0")
+    assert item is not None
+    assert item.attributes == {"note": "tea; green"}
 
 
 def test_what_is_read_by_its_name_alone_is_said(bench: Bench) -> None:

@@ -114,4 +114,4 @@ def test_the_page_calls_items_what_the_catalogue_calls_them() -> None:
     assert english("tool-item") == "a film"
     assert english("home-counts", users=1, events=2, items=3) == "1 users, 2 events, 3 films."
     assert english.value("price band", "low") == "low-priced films"
-    assert words["zh"].calling(nouns) is words["zh"]
+    assert words["zh"].calling(nouns).forms is words["zh"].forms

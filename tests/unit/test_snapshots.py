@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from limner.core.columns import ColumnMeaning, Meanings, Nouns
 from limner.engine import Engine
 from limner.recommend.edits import ItemPatch
 from limner.state.snapshots import Counted
@@ -97,3 +98,27 @@ def test_a_thread_sees_what_it_makes_anew_though_its_view_is_steady(engine: Engi
             "new" in engine.state.vectors.items().positions
             and engine.state.ranker.unreached() == set()
         )
+
+
+def test_what_a_mapping_says_of_columns_counts_at_once(engine: Engine) -> None:
+    before = engine.state.catalogue.snapshot()
+    where = next(rule.where for rule in before.population.rules if rule.facet == "genre")
+    name = where.rpartition(".")[2]
+    told = Meanings(
+        items={name: ColumnMeaning(role="fact")}, nouns=Nouns(item="film", items="films")
+    )
+    engine.store.add_meanings(told)
+    after = engine.state.catalogue.snapshot()
+    assert "genre" not in {rule.facet for rule in after.population.rules}
+    assert (after.nouns.items, after.stamp != before.stamp) == ("films", True)
+    engine.store.add_meanings(Meanings())
+    assert engine.store.meanings() == told
+
+
+def test_users_are_not_compared_by_what_is_their_own(engine: Engine) -> None:
+    rows = [{"user_id": f"u{at}", "attributes": {"club": f"c{at % 2}"}} for at in range(40)]
+    engine.edits.take("users", rows)
+    assert any(value.startswith("club") for value in engine.state.catalogue.demographics().values)
+    engine.store.add_meanings(Meanings(users={"club": ColumnMeaning(role="id")}))
+    values = engine.state.catalogue.demographics().values
+    assert not any(value.startswith("club") for value in values)
