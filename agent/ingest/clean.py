@@ -2,12 +2,11 @@
 reason.
 """
 
-import ast
 import hashlib
 import html
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import not_
@@ -20,6 +19,8 @@ from price_parser import Price
 
 from limner.core.interactions import NO_TIME
 from limner.core.schema import Attributes, Item, Scalar, User
+from limner.ingest.broken_text import BROKEN_ID, NUL, cells_with, used_columns
+from limner.ingest.literals import literal
 from limner.ingest.mapping import (
     FIELDS,
     TYPE_ALIASES,
@@ -68,6 +69,8 @@ _CONTROL = re.compile(
 )
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _BROKEN = re.compile(r"[\x00\ud800-\udfff]")
+_NUL = re.compile("\x00")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FLOAT_ID = re.compile(r"^(\d+)\.0$")
 _YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$|\s,\s(\d{4})$")
 _NUMBER = re.compile(r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$")
@@ -323,23 +326,20 @@ def _event_types(
 
 
 def faults(frame: pd.DataFrame, layout: Layout) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """(reason, [n] mask) of rows that did not parse, or hold a NUL or a lone surrogate in a column
-    that is used.
+    """(reason, [n] mask) of rows that did not parse, or hold a NUL in a column that is used, or a
+    letter that is broken still.
     """
     if BROKEN in frame:
         broken = Cells(frame[BROKEN].to_numpy(dtype=object))
         for fault in broken.distinct:
             if fault:
                 yield fault, broken.where(fault.__eq__)
-    used = [c for spec in layout.fields.values() for c in [spec.column, *spec.columns] if c]
-    for name in dict.fromkeys([*used, *layout.rest]):
+    for name in used_columns(layout):
         cells = frame[name].to_list()
-        whole = "".join(cells)
-        if ("\x00" in whole or not whole.isascii()) and _BROKEN.search(whole):
-            yield (
-                "broken text (NUL or lone surrogate)",
-                np.array([bool(_BROKEN.search(cell)) for cell in cells], dtype=bool),
-            )
+        for why, pattern in ((NUL, _NUL), (BROKEN_ID, _SURROGATE)):
+            mask = cells_with(cells, pattern)
+            if mask is not None:
+                yield why, mask
 
 
 def something(cell: str) -> str:
@@ -622,18 +622,34 @@ def _is_sequence(column: str) -> bool:
     return column.endswith(":token_seq")
 
 
+_NAMED_BY = ("name", "title", "label", "value", "text", "id")
+"""Keys whose value stands for an object in a list, the first that it has."""
+
+
 def _list_literal(cell: str) -> list[object] | None:
     """A list as JSON or as Python writes it; None for other text in brackets."""
+    if not cell.endswith("]"):
+        return None
     try:
-        value = json.loads(cell)
+        value = literal(cell)
     except ValueError:
-        if not cell.endswith("]") or len(cell) > 20_000:
-            return None
-        try:
-            value = ast.literal_eval(cell)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
+        return None
     return value if isinstance(value, list) else None
+
+
+def _flattened(values: Iterable[object]) -> Iterator[str]:
+    """The texts of a list: those of lists within it too, and the names of objects; an object
+    without a name as JSON.
+    """
+    for value in values:
+        if isinstance(value, list):
+            yield from _flattened(value)
+        elif isinstance(value, dict):
+            named = next((value[key] for key in _NAMED_BY if value.get(key)), None)
+            text = json.dumps(value, ensure_ascii=False, default=str) if named is None else named
+            yield clean_name(str(text))
+        elif value is not None:
+            yield clean_name(str(value))
 
 
 def attribute(cell: object) -> Scalar | list[str]:
@@ -648,7 +664,7 @@ def attribute(cell: object) -> Scalar | list[str]:
     if cell.startswith("["):
         value = _list_literal(cell)
         if value is not None:
-            return [clean_name(str(one)) for one in value if not isinstance(one, dict | list)][:50]
+            return list(_flattened(value))
     return _BROKEN.sub("", clean_name(cell))
 
 

@@ -21,6 +21,7 @@ from limner.core.messages import Message, message
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import Attributes, IngestReport, Item, Scale, TableReport, User, Value
 from limner.core.telemetry import logged
+from limner.ingest.broken_text import MARK, BrokenLetters, mend_letters
 from limner.ingest.clean import (
     CleanEvents,
     GivenIds,
@@ -50,7 +51,16 @@ from limner.ingest.mapping import (
     nameless,
     resolve,
 )
-from limner.ingest.read import BROKEN, LINE, META, TableChunk, as_text, estimated_rows, read_table
+from limner.ingest.read import (
+    BROKEN,
+    LINE,
+    META,
+    RAW,
+    TableChunk,
+    as_text,
+    estimated_rows,
+    read_table,
+)
 from limner.ingest.refine_layout import by_name_notes, refine_events, split_lists
 from limner.ingest.rejects import RejectedRows
 from limner.ingest.shared_titles import shared_title, without_title
@@ -265,6 +275,7 @@ class IngestRun:
         self.items_used: Counter[str] = Counter()
         self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
+        self.broken: dict[tuple[TableName, str], BrokenLetters] = {}
 
     # ------------------------------------------------------------ tables
 
@@ -397,17 +408,34 @@ class IngestRun:
         place: str,
         read: Callable[[], Iterator[TableChunk]] = lambda: iter(()),
     ) -> Layout:
+        """The layout of a chunk, whose cells are made ready for it: those that stand for nothing
+        are emptied, and broken letters are marked.
+        """
+        self.notes += chunk.notes
+        self._blank(chunk.frame, table)
+        made = self._columns_of(table, chunk, layout, place, read)
+        self._mend(table, chunk, made)
+        return made
+
+    def _columns_of(
+        self,
+        table: TableName,
+        chunk: TableChunk,
+        layout: Layout | None,
+        place: str,
+        read: Callable[[], Iterator[TableChunk]],
+    ) -> Layout:
         """The layout of a chunk: made anew for each file, widened where JSON lines bring new keys
         later.
         """
-        self.notes += chunk.notes
         frame = chunk.frame
-        self._blank(frame, table)
         columns = [str(c) for c in frame.columns if c not in META]
         if layout is not None and not chunk.first:
             layout = self._continued(table, frame, columns, layout, place)
             _blank_rules(frame, layout.fields.values())
             return layout
+        if not columns and BROKEN in frame:
+            raise _no_record(chunk, table)
         made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
         if (table, _name(place)) not in self.noted:
             self.notes += by_name_notes(table, made, self.mapping, _name(place))
@@ -420,6 +448,27 @@ class IngestRun:
             self.notes.append(message("ingest.unnamed_column", file=_name(place)))
         self._note_rest(table, made.rest, place)
         return made
+
+    def _mend(self, table: TableName, chunk: TableChunk, layout: Layout) -> None:
+        """Mark broken letters in a chunk's cells, and remember how many rows had some."""
+        broken = mend_letters(chunk.frame, layout)
+        if broken is not None:
+            first = self.broken.setdefault((table, chunk.file), broken)
+            if first is not broken:
+                first.rows += broken.rows
+
+    def _broken_notes(self) -> list[Message]:
+        return [
+            message(
+                "ingest.broken_letters",
+                file=Path(file).name,
+                table=table,
+                n=broken.rows,
+                line=broken.line,
+                cell=_excerpt(broken.cell),
+            )
+            for (table, file), broken in self.broken.items()
+        ]
 
     def _blank(self, frame: pd.DataFrame, table: TableName) -> None:
         """Empty, in place, the cells that stand for a missing value."""
@@ -560,7 +609,7 @@ class IngestRun:
             events=self.tally["events"].report(),
             items=self.tally["items"].report(),
             users=self.tally["users"].report(),
-            notes=list(dict.fromkeys(self.notes)),
+            notes=list(dict.fromkeys([*self.notes, *self._broken_notes()])),
         )
 
 
@@ -569,6 +618,26 @@ def _blank_rules(frame: pd.DataFrame, rules: Iterable[ColumnRule]) -> None:
         if rule.nothing and rule.column in frame:
             cells = frame[rule.column]
             frame[rule.column] = cells.mask(cells.str.strip().isin(rule.nothing), "")
+
+
+def _no_record(chunk: TableChunk, table: TableName) -> BadInputError:
+    """Why a file of which no row is a record cannot be used."""
+    first = chunk.frame.iloc[0]
+    return BadInputError(
+        "ingest.no_record",
+        file=f"'{chunk.file}'",
+        reason=first[BROKEN],
+        key="item_id" if table == "items" else "user_id",
+        line=first[LINE],
+        row=" ".join(str(first[RAW]).split())[:80],
+    )
+
+
+def _excerpt(cell: str) -> str:
+    """The part of a cell around its first broken letter, marked."""
+    text = re.sub("[\ud800-\udfff]", MARK, " ".join(cell.split()))
+    start = max(0, text.find(MARK) - 20)
+    return text[start : start + 40]
 
 
 def _name(place: str) -> str:

@@ -13,6 +13,7 @@ from limner.core.columns import ColumnMeaning, Meanings, Nouns, Role
 from limner.core.errors import BadInputError
 from limner.core.messages import Message, message
 from limner.core.settings import yaml_complaint
+from limner.ingest.column_names import more_names
 
 TableName = Literal["events", "items", "users"]
 
@@ -42,6 +43,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "session_user",
         "person_id",
         "author_id",
+        "username",
+        "user_name",
     ),
     "item_id": (
         "item_id",
@@ -146,6 +149,16 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "price": ("price", "unitprice", "unit_price", "list_price"),
     "image": ("image", "image_url", "imageurl", "poster"),
     "audio": ("audio", "audio_url", "preview_url"),
+}
+_LAST_RESORT = ("description",)
+"""A name that a field is only found by where no other of its names is there."""
+ALIASES = {
+    field: (
+        *(name for name in names if name not in _LAST_RESORT),
+        *(name for name in more_names(field) if name not in names),
+        *(name for name in names if name in _LAST_RESORT),
+    )
+    for field, names in ALIASES.items()
 }
 
 TYPE_ALIASES: dict[str, str] = {

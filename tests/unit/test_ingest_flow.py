@@ -72,7 +72,7 @@ def test_each_bad_row_is_rejected_with_line_and_reason(bench: Bench) -> None:
         "missing timestamp": 1,
         "wrong number of cells": 1,
         "user_id too long": 1,
-        "broken text (NUL or lone surrogate)": 1,
+        "NUL in a cell": 1,
     }
     rows = bench.rejected(report)
     assert [row["line"] for row in rows] == list(range(3, 17))
@@ -85,17 +85,32 @@ def test_each_bad_row_is_rejected_with_line_and_reason(bench: Bench) -> None:
     }
 
 
-@pytest.mark.parametrize("broken", [b"\xed\xa0\x80", b"\x00", b"\xff"])
-def test_broken_bytes_cost_their_row_only(bench: Bench, broken: bytes) -> None:
+@pytest.mark.parametrize("broken", [b"\xed\xa0\x80", b"\xff", b"\xe4\xb8"])
+def test_a_broken_byte_is_read_and_said(bench: Bench, broken: bytes) -> None:
     lines = [
         b"user_id,item_id,text,note",
         "u1,i1,Café,ok".encode(),
-        b"u2,i2,bad" + broken + b",ok",
-        "u3,i3,naïve,é".encode(),
+        b"u2,i2,ba" + broken + b"d,ok",
+        "u3,i3,naïve,é à ü ö ñ".encode(),
+        b"u4,i4,fine,no" + broken + b"te",
     ]
     report = bench.run(bench.write("e.csv", b"\n".join(lines) + b"\n"))
-    assert report.events.reasons == {"broken text (NUL or lone surrogate)": 1}
-    assert bench.rejected(report)[0]["line"] == 3
+    assert (report.events.kept, report.events.rejected) == (4, 0)
+    mark = "\ufffd" * len(broken)
+    assert [e.text for e in bench.events()] == ["Café", f"ba{mark}d", "naïve", "fine"]
+    assert bench.events()[3].context == {"note": f"no{mark}te"}
+    (note,) = [n.text for n in report.notes if "\ufffd" in n.text]
+    assert "2 rows" in note
+    assert "line 3" in note
+    assert f"ba{mark}d" in note
+    assert "read: {events: {encoding:" in note
+
+
+def test_a_broken_byte_in_an_id_costs_its_row(bench: Bench) -> None:
+    lines = [b"user_id,item_id,text", "u1,i1,Café".encode(), b"u\xff,i2,ok", b"u2,i2\x00,ok"]
+    report = bench.run(bench.write("e.csv", b"\n".join(lines) + b"\n"))
+    assert report.events.reasons == {"broken letter in an id": 1, "NUL in a cell": 1}
+    assert [row["line"] for row in bench.rejected(report)] == [3, 4]
 
 
 def test_broken_text_in_json(bench: Bench) -> None:
@@ -108,7 +123,11 @@ def test_broken_text_in_json(bench: Bench) -> None:
     ]
     report = bench.run(bench.write("e.jsonl", "\n".join(lines)))
     assert report.events.kept == 1
-    assert report.events.reasons == {"broken text (NUL or lone surrogate)": 2, "not valid JSON": 2}
+    assert report.events.reasons == {
+        "broken letter in an id": 1,
+        "NUL in a cell": 1,
+        "not valid JSON": 2,
+    }
     assert "{oops" in json.dumps(bench.rejected(report))
 
 
@@ -119,7 +138,7 @@ def test_bad_rows_of_items_and_users(bench: Bench, table: str) -> None:
     report = bench.run(items=path) if table == "items" else bench.run(users=path)
     counts = report.items if table == "items" else report.users
     assert (counts.read, counts.kept, counts.merged, counts.rejected) == (4, 1, 1, 2)
-    assert counts.reasons == {f"missing {key}_id": 1, "broken text (NUL or lone surrogate)": 1}
+    assert counts.reasons == {f"missing {key}_id": 1, "NUL in a cell": 1}
 
 
 def test_reading_again_changes_nothing(bench: Bench) -> None:
