@@ -19,6 +19,7 @@ from price_parser import Price
 
 from limner.core.interactions import NO_TIME
 from limner.core.schema import Attributes, Item, Scalar, User
+from limner.core.variants import GROUP
 from limner.ingest.broken_text import BROKEN_ID, NUL, cells_with, used_columns
 from limner.ingest.literals import literal
 from limner.ingest.mapping import (
@@ -510,6 +511,7 @@ def clean_items(
         [something(cell) for cell in _joined(frame, fields.get(name))]
         for name in ("image", "audio")
     )
+    groups = [_id(cell) for cell in Cells.of(frame, fields.get("group")).all()]
     rest = _attributes(frame, layout, "items")
     good = np.flatnonzero(reason == "").tolist()
     items: list[Item] = []
@@ -521,6 +523,8 @@ def clean_items(
             attributes["year"] = year
         if facet and categories[i]:
             attributes[facet] = categories[i]
+        if groups[i]:
+            attributes[GROUP] = groups[i]
         items.append(
             Item(
                 item_id=ids[i],

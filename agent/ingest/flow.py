@@ -21,6 +21,7 @@ from limner.core.messages import Message, message
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import Attributes, IngestReport, Item, Scale, TableReport, User, Value
 from limner.core.telemetry import logged
+from limner.core.variants import Variants
 from limner.ingest.broken_text import MARK, BrokenLetters, mend_letters
 from limner.ingest.clean import (
     CleanEvents,
@@ -61,7 +62,7 @@ from limner.ingest.read import (
     estimated_rows,
     read_table,
 )
-from limner.ingest.refine_layout import by_name_notes, refine_events, split_lists
+from limner.ingest.refine_layout import by_name_notes, refine_events, refine_items, split_lists
 from limner.ingest.rejects import RejectedRows
 from limner.ingest.shared_titles import shared_title, without_title
 from limner.store import EventColumns, Store
@@ -311,6 +312,7 @@ class IngestRun:
             self._count("items", chunk, bad, 0, 0)
         items = self._titled(described.items(), place)
         self.items_read.update(item.item_id for item in items)
+        self._note_variants(items, layout, place)
         # Written at the end: an item that many rows describe is only then complete.
         added = self.store.add_items(items)
         self.tally["items"].kept += added.kept
@@ -362,6 +364,20 @@ class IngestRun:
             return
         self._set_scale(source, extent.low, extent.high)
         self._note_times(layout, place, extent.last)
+
+    def _note_variants(self, items: Sequence[Item], layout: Layout | None, place: str) -> None:
+        """Say by which column items are variants of one thing."""
+        rule = layout.fields.get("group") if layout is not None else None
+        if rule is not None and (variants := Variants(items)):
+            self.notes.append(
+                message(
+                    "ingest.variants",
+                    file=_name(place),
+                    column=rule.column,
+                    groups=variants.groups,
+                    items=variants.items,
+                )
+            )
 
     def _set_scale(self, source: str, low: float, high: float) -> None:
         """Store the declared rating scale of a source, else the observed one."""
@@ -442,6 +458,8 @@ class IngestRun:
         if table == "events":
             made = self._refined(made, chunk, place, read)
         else:
+            if table == "items":
+                made = refine_items(made, TableProfile(frame), self.mapping)
             self.notes += split_lists(table, made, TableProfile(frame), self.mapping, _name(place))
         _blank_rules(frame, made.fields.values())
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):

@@ -19,7 +19,7 @@ TableName = Literal["events", "items", "users"]
 
 FIELDS: dict[TableName, tuple[str, ...]] = {
     "events": ("event_id", "user_id", "item_id", "type", "rating", "value", "timestamp", "text"),
-    "items": ("item_id", "title", "text", "categories", "price", "image", "audio"),
+    "items": ("item_id", "title", "text", "categories", "price", "image", "audio", "group"),
     "users": ("user_id",),
 }
 
@@ -149,6 +149,19 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "price": ("price", "unitprice", "unit_price", "list_price"),
     "image": ("image", "image_url", "imageurl", "poster"),
     "audio": ("audio", "audio_url", "preview_url"),
+    "group": (
+        "item_group_id",
+        "item_group",
+        "parent_asin",
+        "parent_sku",
+        "parent_id",
+        "parent_product_id",
+        "parent_item_id",
+        "variant_of",
+        "isvariantof",
+        "style_id",
+        "product_family",
+    ),
 }
 _LAST_RESORT = ("description",)
 """A name that a field is only found by where no other of its names is there."""

@@ -26,6 +26,8 @@ from limner.ingest.times import day_comes_first, is_slashed, lacks_zone
 
 _DATES = ("date", "day", "event_date", "purchase_date", "order_date")
 _FEW_TYPES = 50
+_LARGE_GROUP = 20
+"""Items of one group, on average, above which they are no variants of one thing."""
 
 
 @dataclass
@@ -141,6 +143,20 @@ def by_name_notes(table: TableName, layout: Layout, mapping: Mapping, file: str)
 
 
 _MISTAKEN = ("text", "price", "value", "image", "audio")
+
+
+def refine_items(layout: Layout, table: TableProfile, mapping: Mapping) -> Layout:
+    """An items layout whose group, if a name alone found it, holds variants of one thing: most
+    groups are small. A wide one becomes an attribute.
+    """
+    rule = layout.fields.get("group")
+    if rule is None or not rule.column or "group" in mapping.items:
+        return layout
+    column = table[rule.column]
+    if column.is_key and column.distinct * _LARGE_GROUP >= len(column.cells):
+        return layout
+    fields = {name: one for name, one in layout.fields.items() if name != "group"}
+    return Layout(fields, [*layout.rest, rule.column])
 
 
 def _no_value(column: ColumnProfile) -> bool:
