@@ -1,5 +1,5 @@
 """Turns text columns into clean, canonical values. A row that cannot be used is rejected with a
-reason.
+reason. Cells that stand for nothing were emptied before.
 """
 
 import hashlib
@@ -79,7 +79,6 @@ _DECIMAL_COMMA = re.compile(r"^-?(\d{1,3}(\.\d{3})+|\d+),\d{1,2}$")
 _THOUSANDS = re.compile(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$")
 _AMOUNT = re.compile(r"-?\d+(?:[ \u00a0\u202f'’]\d{3})*[\d.,]*")
 """A number as people write it, with blanks or apostrophes between thousands."""
-_NOTHING = frozenset({"", "nan", "NaN", "NULL", "null", "None", "\\N", "N/A", "NA", "<NA>"})
 
 
 def clean_name(text: str) -> str:
@@ -136,13 +135,11 @@ def _clean_column(values: Sequence[str], clean: Callable[[str], str]) -> list[st
 
 
 def _id(cell: str) -> str:
-    """A cell as an id: trimmed, with "13995.0" (a numeric column with gaps) read as "13995"; ""
-    where the cell is empty or a word for a missing value (NaN, NULL, …).
-    """
+    """A cell as an id: trimmed, with "13995.0" (a numeric column with gaps) read as "13995"."""
     cell = cell.strip()
     if cell.endswith(".0") and _FLOAT_ID.match(cell):
         return cell[:-2]
-    return "" if cell in _NOTHING else cell
+    return cell
 
 
 class Cells:
@@ -268,7 +265,7 @@ def clean_events(
 
     time = np.full(n, NO_TIME, dtype=np.int64)
     if "timestamp" in fields:
-        stamp = Cells.of(frame, fields["timestamp"]).map(something)
+        stamp = Cells.of(frame, fields["timestamp"]).map(str.strip)
         times, bad = parse_times(stamp.distinct, mapping.times, day_first)
         time = times[stamp.codes]
         reject(stamp.where(not_), "missing timestamp")
@@ -343,16 +340,11 @@ def faults(frame: pd.DataFrame, layout: Layout) -> Iterator[tuple[str, NDArray[n
                 yield why, mask
 
 
-def something(cell: str) -> str:
-    cell = cell.strip()
-    return "" if cell in _NOTHING else cell
-
-
 def number_text(cell: str) -> str:
     """A number as Python writes it: "4,5" is 4.5, "1,234.50" is 1234.50; anything else as it
     came.
     """
-    cell = something(cell)
+    cell = cell.strip()
     if "," in cell:
         if _DECIMAL_COMMA.match(cell):
             return cell.replace(".", "").replace(",", ".")
@@ -373,7 +365,7 @@ def price_of(cell: str) -> float | None:
     """The amount in a price cell, such as "$1,234.50", "12,50 €" or "9.99 USD". None for a range, a
     text, or a cell without an amount.
     """
-    cell = something(cell)
+    cell = cell.strip()
     amounts = _AMOUNT.findall(cell)
     if len(amounts) != 1 or amounts[0].startswith("-"):
         return None
@@ -385,7 +377,7 @@ def price_of(cell: str) -> float | None:
 
 
 def _type(cell: str, own: dict[str, str]) -> str:
-    word = something(cell).lower()
+    word = cell.strip().lower()
     return own.get(word, TYPE_ALIASES.get(word, word))
 
 
@@ -508,8 +500,7 @@ def clean_items(
     categories = _lists(frame, fields.get("categories"))
     facet = category_name(fields.get("categories"))
     images, audios = (
-        [something(cell) for cell in _joined(frame, fields.get(name))]
-        for name in ("image", "audio")
+        [cell.strip() for cell in _joined(frame, fields.get(name))] for name in ("image", "audio")
     )
     groups = [_id(cell) for cell in Cells.of(frame, fields.get("group")).all()]
     rest = _attributes(frame, layout, "items")
@@ -661,8 +652,6 @@ def attribute(cell: object) -> Scalar | list[str]:
     if not isinstance(cell, str):
         return float(cell) if isinstance(cell, int | float) else str(cell)
     cell = cell.strip()
-    if cell in _NOTHING:
-        return ""
     if _NUMBER.match(cell) and len(cell) < 16:
         return float(cell) if any(mark in cell for mark in ".eE") else int(cell)
     if cell.startswith("["):
@@ -691,7 +680,7 @@ def split_list(cell: str, separator: str = "") -> list[str]:
     lists are read.
     """
     cell = cell.strip()
-    if cell in _NOTHING or cell == "(no genres listed)":
+    if not cell or cell == "(no genres listed)":
         return []
     if not cell.startswith("[") and "&" in cell:
         # Before splitting: an entity ends in a semicolon.

@@ -35,7 +35,6 @@ from limner.ingest.clean import (
     clean_users,
     identify,
     rejected,
-    something,
     split_list,
 )
 from limner.ingest.column_profile import LOOK, TableProfile
@@ -46,12 +45,12 @@ from limner.ingest.mapping import (
     Layout,
     Mapping,
     TableName,
-    as_rule,
     load_mapping,
     meanings_of,
     nameless,
     resolve,
 )
+from limner.ingest.missing import MissingCells, something
 from limner.ingest.read import (
     BROKEN,
     LINE,
@@ -276,6 +275,7 @@ class IngestRun:
         self.items_used: Counter[str] = Counter()
         self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
+        self.missing = MissingCells(mapping)
         self.broken: dict[tuple[TableName, str], BrokenLetters] = {}
 
     # ------------------------------------------------------------ tables
@@ -428,7 +428,7 @@ class IngestRun:
         are emptied, and broken letters are marked.
         """
         self.notes += chunk.notes
-        self._blank(chunk.frame, table)
+        self.missing.blank(chunk.frame, table, chunk.file, first=chunk.first)
         made = self._columns_of(table, chunk, layout, place, read)
         self._mend(table, chunk, made)
         return made
@@ -488,13 +488,6 @@ class IngestRun:
             for (table, file), broken in self.broken.items()
         ]
 
-    def _blank(self, frame: pd.DataFrame, table: TableName) -> None:
-        """Empty, in place, the cells that stand for a missing value."""
-        if self.mapping.nothing:
-            for name in frame.columns.difference(list(META)):
-                frame[name] = frame[name].mask(frame[name].isin(self.mapping.nothing), "")
-        _blank_rules(frame, map(as_rule, self.mapping.table(table).values()))
-
     def _refined(
         self,
         layout: Layout,
@@ -503,13 +496,11 @@ class IngestRun:
         read: Callable[[], Iterator[TableChunk]],
     ) -> Layout:
         """An events layout, corrected by the cells of the file's first chunk."""
-        nothing = self.mapping.nothing
 
         def later(column: str) -> list[str]:
+            nothing = self.missing.words("events", column, ())
             frames = (one.frame for one in read() if one.file == chunk.file)
-            cells = (
-                something(str(cell)) for one in frames if column in one for cell in one[column]
-            )
+            cells = (str(cell).strip() for one in frames if column in one for cell in one[column])
             return list(islice((cell for cell in cells if cell and cell not in nothing), LOOK))
 
         table, file = TableProfile(chunk.frame), f"'{_name(place)}'"
@@ -627,7 +618,7 @@ class IngestRun:
             events=self.tally["events"].report(),
             items=self.tally["items"].report(),
             users=self.tally["users"].report(),
-            notes=list(dict.fromkeys([*self.notes, *self._broken_notes()])),
+            notes=list(dict.fromkeys([*self.notes, *self.missing.notes(), *self._broken_notes()])),
         )
 
 
@@ -822,7 +813,7 @@ def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, lis
                 raise BadInputError("ingest.side_table_column", file=chunk.file, column=name)
         for key, raw in zip(chunk.frame[join.key], chunk.frame[join.column], strict=True):
             target = by_key.setdefault(key.strip(), [])
-            values = _side_values(str(raw), names, many=many)
+            values = _side_values(something(str(raw)), names, many=many)
             fresh = [one for one in values if one and one not in target]
             target += fresh[: join.limit - len(target)]
     return by_key

@@ -318,9 +318,9 @@ class Mapping(StrictMapping):
     """`COLUMN=PREFIX`: rows where the column begins so are returns. Negative quantities are returns
     anyway.
     """
-    nothing: list[str] = []
+    nothing: list[str] | dict[str, list[str]] = []
     """Cells to read as missing in the whole data ("unknown", "-"), besides the usual words (NaN,
-    NULL, …).
+    NULL, …). By column: all words that count in it, in place of the usual ones.
     """
     allow_unknown_items: bool = False
     """Also store events if none of them is about an item of the items table."""
