@@ -7,6 +7,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import compress
 from operator import not_
@@ -204,14 +205,21 @@ class CleanEvents:
 
 
 def clean_events(
-    frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: int, day_first: bool = False
+    frame: pd.DataFrame,
+    layout: Layout,
+    mapping: Mapping,
+    now_ms: int,
+    day_first: bool = False,
+    times: str = "",
+    text_columns: AbstractSet[str] = frozenset(),
 ) -> CleanEvents:
     """Clean one chunk of an events table. A rejected row carries the first reason that applies.
 
     An event's type is the data's own, translated by the mapping and the known aliases. Where the
     data has none: a row with a rating is a `rating` (its review text stays with it), a row with
     only a text is a `review` if the table has ratings, and any other row is a `view`. A negative
-    quantity makes a purchase a return.
+    quantity makes a purchase a return. `times` is the pattern that times are written in, as
+    `parse_times` takes it; cells of `text_columns` are text though they look like numbers.
     """
     n = len(frame)
     reason = np.full(n, "", dtype=object)
@@ -266,8 +274,8 @@ def clean_events(
     time = np.full(n, NO_TIME, dtype=np.int64)
     if "timestamp" in fields:
         stamp = Cells.of(frame, fields["timestamp"]).map(str.strip)
-        times, bad = parse_times(stamp.distinct, mapping.times, day_first)
-        time = times[stamp.codes]
+        read, bad = parse_times(stamp.distinct, times, day_first)
+        time = read[stamp.codes]
         reject(stamp.where(not_), "missing timestamp")
         reject(bad[stamp.codes], "unparseable timestamp")
         reject((time != NO_TIME) & ((time <= 0) | (time > now_ms + _DAY)), "impossible time")
@@ -280,7 +288,7 @@ def clean_events(
 
     bad_rows = reason != ""
     keep = ~bad_rows
-    context = _contexts(frame, layout, "events")
+    context = _contexts(frame, layout, "events", text_columns)
     everything = bool(keep.all())
 
     def kept(values: list[str]) -> list[str]:
@@ -482,7 +490,7 @@ class Occurrences:
 
 
 def clean_items(
-    frame: pd.DataFrame, layout: Layout, source: str
+    frame: pd.DataFrame, layout: Layout, source: str, text_columns: AbstractSet[str] = frozenset()
 ) -> tuple[list[Item], list[int], list[Rejected]]:
     """(items of one chunk, the position of each in the chunk, rejected rows).
 
@@ -503,7 +511,7 @@ def clean_items(
         [cell.strip() for cell in _joined(frame, fields.get(name))] for name in ("image", "audio")
     )
     groups = [_id(cell) for cell in Cells.of(frame, fields.get("group")).all()]
-    rest = _attributes(frame, layout, "items")
+    rest = _attributes(frame, layout, "items", text_columns)
     good = np.flatnonzero(reason == "").tolist()
     items: list[Item] = []
     for i in good:
@@ -533,11 +541,11 @@ def clean_items(
 
 
 def clean_users(
-    frame: pd.DataFrame, layout: Layout, source: str
+    frame: pd.DataFrame, layout: Layout, source: str, text_columns: AbstractSet[str] = frozenset()
 ) -> tuple[list[User], list[Rejected]]:
     ids = [_id(cell) for cell in Cells.of(frame, layout.fields.get("user_id")).all()]
     reason = _faulty(frame, layout, ids, "user_id")
-    rest = _attributes(frame, layout, "users")
+    rest = _attributes(frame, layout, "users", text_columns)
     users = [
         User(user_id=ids[i], source=source, attributes=rest[i])
         for i in np.flatnonzero(reason == "").tolist()
@@ -569,7 +577,7 @@ def _year(title: object) -> int | None:
 
 
 def _extra(
-    frame: pd.DataFrame, layout: Layout, table: TableName
+    frame: pd.DataFrame, layout: Layout, table: TableName, text_columns: AbstractSet[str]
 ) -> dict[str, list[Scalar | list[str]]]:
     """Columns that are no canonical field, by clean name: those that the mapping names so, then the
     rest.
@@ -579,7 +587,9 @@ def _extra(
         if name not in FIELDS[table]:
             is_list = bool(spec.separator or spec.flags)
             attributes[name] = (
-                list(_lists(frame, spec)) if is_list else _scalars(Cells.of(frame, spec))
+                list(_lists(frame, spec))
+                if is_list
+                else _scalars(Cells.of(frame, spec), spec.column in text_columns)
             )
     for column in layout.rest:
         name = attribute_name(column)
@@ -589,18 +599,22 @@ def _extra(
         if _is_sequence(column):
             attributes[name] = list(_lists(frame, ColumnRule(column=column, separator=" ")))
         else:
-            attributes[name] = _scalars(Cells(frame[column].to_numpy(dtype=object)))
+            attributes[name] = _scalars(
+                Cells(frame[column].to_numpy(dtype=object)), column in text_columns
+            )
     return attributes
 
 
-def _scalars(cells: Cells) -> list[Scalar | list[str]]:
-    values = [attribute(cell) for cell in cells.distinct]
+def _scalars(cells: Cells, are_text: bool) -> list[Scalar | list[str]]:
+    values = [attribute(cell, is_text=are_text) for cell in cells.distinct]
     return [values[code] for code in cells.codes.tolist()]
 
 
-def _attributes(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[Attributes]:
+def _attributes(
+    frame: pd.DataFrame, layout: Layout, table: TableName, text_columns: AbstractSet[str]
+) -> list[Attributes]:
     rows: list[Attributes] = [{} for _ in range(len(frame))]
-    for name, values in _extra(frame, layout, table).items():
+    for name, values in _extra(frame, layout, table, text_columns).items():
         for row, value in zip(rows, values, strict=True):
             if value != "" and value != []:
                 row[name] = value
@@ -647,12 +661,14 @@ def _flattened(values: Iterable[object]) -> Iterator[str]:
             yield clean_name(str(value))
 
 
-def attribute(cell: object) -> Scalar | list[str]:
-    """A cell as a number, a list or clean text; "" where it is empty. Leading zeros stay text."""
+def attribute(cell: object, *, is_text: bool = False) -> Scalar | list[str]:
+    """A cell as a number, a list or clean text; "" where it is empty. Leading zeros stay text, and
+    so do all numbers if the column holds text (`is_text`).
+    """
     if not isinstance(cell, str):
         return float(cell) if isinstance(cell, int | float) else str(cell)
     cell = cell.strip()
-    if _NUMBER.match(cell) and len(cell) < 16:
+    if not is_text and _NUMBER.match(cell) and len(cell) < 16:
         return float(cell) if any(mark in cell for mark in ".eE") else int(cell)
     if cell.startswith("["):
         value = _list_literal(cell)
@@ -695,12 +711,14 @@ def split_list(cell: str, separator: str = "") -> list[str]:
     return list(dict.fromkeys(one for one in (_folded(part) for part in parts) if one))
 
 
-def _contexts(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[str]:
+def _contexts(
+    frame: pd.DataFrame, layout: Layout, table: TableName, text_columns: AbstractSet[str]
+) -> list[str]:
     """[n] compact JSON objects of the columns that are no canonical field; "" where a row has
     none.
     """
     parts = []
-    for name, values in _extra(frame, layout, table).items():
+    for name, values in _extra(frame, layout, table, text_columns).items():
         key = json.dumps(name, ensure_ascii=False) + ":"
         texts: dict[object, str] = {"": ""}
         column = []

@@ -38,6 +38,7 @@ from limner.ingest.clean import (
     split_list,
 )
 from limner.ingest.column_profile import LOOK, TableProfile
+from limner.ingest.column_types import ColumnTypes, named_as_codes
 from limner.ingest.mapping import (
     ColumnRule,
     FileFormat,
@@ -124,9 +125,11 @@ def _read_all(run: "IngestRun", sources: Sources, rows: int) -> None:
     """Read users, then items, then events, `rows` rows at a time."""
     mapping = run.mapping
     for place in sources.users:
-        run.users(_chunks(place, mapping, "users", rows), place, estimated_rows(place))
+        read = partial(_chunks, place, mapping, "users", rows)
+        run.users(read, place, estimated_rows(place))
     for place in sources.items:
-        run.items(_chunks(place, mapping, "items", rows), place, rows, estimated_rows(place))
+        read = partial(_chunks, place, mapping, "items", rows)
+        run.items(read, place, rows, estimated_rows(place))
     for place in sources.events:
         read = partial(_chunks, place, mapping, "events", rows)
         run.events(read, place, estimated_rows(place))
@@ -156,9 +159,9 @@ def ingest_frames(
 
     with bad.settled(), store.loading():
         if users is not None:
-            run.users(chunks(users, "users frame"), "frame")
+            run.users(partial(chunks, users, "users frame"), "frame")
         if items is not None:
-            run.items(chunks(items, "items frame"), "frame", CHUNK_ROWS)
+            run.items(partial(chunks, items, "items frame"), "frame", CHUNK_ROWS)
         if events is not None:
             run.events(partial(chunks, events, "events frame"), "frame")
         run.finish(allow_unknown_items=allow_unknown_items)
@@ -272,6 +275,7 @@ class IngestRun:
         self.notes: list[Message] = []
         self.now = int(time.time() * 1000)
         self.day_first: bool | None = None
+        self.times = mapping.times
         self.items_used: Counter[str] = Counter()
         self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
@@ -280,35 +284,44 @@ class IngestRun:
 
     # ------------------------------------------------------------ tables
 
-    def users(self, chunks: Iterator[TableChunk], place: str, total: int | None = None) -> None:
-        source = self._source(place)
+    def users(
+        self, read: Callable[[], Iterator[TableChunk]], place: str, total: int | None = None
+    ) -> None:
+        """Users; `read` opens the table, which is looked through first for the types of its
+        columns.
+        """
+        source, texts = self._source(place), self._texts("users", read, place)
         side = _side_tables(self.mapping, "users", Path(place).parent, CHUNK_ROWS)
         layout: Layout | None = None
         self.progress.start("users", total)
-        for chunk in chunks:
+        for chunk in read():
             layout = self._layout("users", chunk, layout, place)
-            users, bad = clean_users(chunk.frame, layout, source)
+            users, bad = clean_users(chunk.frame, layout, source, texts)
             users = [_user_with_side(user, side) for user in users]
             added = self.store.add_users(users)
             self._count("users", chunk, bad, added.kept, added.merged)
         self.progress.done()
 
     def items(
-        self, chunks: Iterator[TableChunk], place: str, rows: int, total: int | None = None
+        self,
+        read: Callable[[], Iterator[TableChunk]],
+        place: str,
+        rows: int,
+        total: int | None = None,
     ) -> None:
         """Items. Where many rows speak of one, its commonest title counts, and the first of
-        everything else.
+        everything else. `read` opens the table, as `users` takes it.
         """
         source = self._source(place)
         layout: Layout | None = None
         side = _side_tables(self.mapping, "items", Path(place).parent, rows)
-        described = _ItemRows(source, side)
-        read = 0
+        described = _ItemRows(source, side, self._texts("items", read, place))
+        good = 0
         self.progress.start("items", total)
-        for chunk in chunks:
+        for chunk in read():
             layout = self._layout("items", chunk, layout, place)
             bad = described.add(chunk.frame, layout)
-            read += len(chunk.frame) - len(bad)
+            good += len(chunk.frame) - len(bad)
             self._count("items", chunk, bad, 0, 0)
         items = self._titled(described.items(), place)
         self.items_read.update(item.item_id for item in items)
@@ -316,8 +329,20 @@ class IngestRun:
         # Written at the end: an item that many rows describe is only then complete.
         added = self.store.add_items(items)
         self.tally["items"].kept += added.kept
-        self.tally["items"].merged += read - added.kept
+        self.tally["items"].merged += good - added.kept
         self.progress.done()
+
+    def _texts(
+        self, table: TableName, read: Callable[[], Iterator[TableChunk]], place: str
+    ) -> frozenset[str]:
+        """The columns of a table that hold text though some of their cells look like numbers."""
+        types = ColumnTypes()
+        for chunk in read():
+            types.look(chunk.frame, table, self.missing)
+        if types.codes:
+            names = ", ".join(sorted(types.codes))
+            self.notes.append(message("ingest.kept_as_text", file=_name(place), columns=names))
+        return types.text
 
     def _titled(self, items: list[Item], place: str) -> list[Item]:
         """Items whose titles tell them apart: one that most of them share is none."""
@@ -345,7 +370,15 @@ class IngestRun:
             layout = self._layout("events", chunk, layout, place, read)
             if chunk.first:
                 count = Occurrences()
-            clean = clean_events(chunk.frame, layout, self.mapping, self.now, bool(self.day_first))
+            clean = clean_events(
+                chunk.frame,
+                layout,
+                self.mapping,
+                self.now,
+                bool(self.day_first),
+                self.times,
+                named_as_codes(chunk.frame),
+            )
             if clean.event_id is None:
                 hashes, again = identify(clean, count)
                 fresh, twice = ~again, np.zeros_like(again)
@@ -506,6 +539,7 @@ class IngestRun:
         table, file = TableProfile(chunk.frame), f"'{_name(place)}'"
         refined = refine_events(layout, table, self.mapping, file, later, self.day_first)
         self.day_first = refined.day_first
+        self.times = self.mapping.times or refined.times
         self.notes += refined.notes
         return refined.layout
 
@@ -717,8 +751,13 @@ class _Extent:
 class _ItemRows:
     """The items that the rows of a file describe, complete when all rows are added."""
 
-    def __init__(self, source: str, side: list[tuple[Join, dict[str, list[str]]]]) -> None:
-        self._source, self._side = source, side
+    def __init__(
+        self,
+        source: str,
+        side: list[tuple[Join, dict[str, list[str]]]],
+        text_columns: frozenset[str],
+    ) -> None:
+        self._source, self._side, self._texts = source, side, text_columns
         self._items: dict[str, Item] = {}
         self._titles = _Titles()
         self._good: dict[int, tuple[str, str]] = {}
@@ -731,7 +770,7 @@ class _ItemRows:
         fresh = np.array([key not in good for key in keys], dtype=bool)
         fresh &= ~pd.Series(keys).duplicated().to_numpy()
         looked = frame[fresh].reset_index(drop=True)
-        items, places, bad = clean_items(looked, layout, self._source)
+        items, places, bad = clean_items(looked, layout, self._source, self._texts)
         chosen = np.flatnonzero(fresh)
         for place, item in zip(places, items, strict=True):
             good[keys[chosen[place]]] = (item.item_id, item.title)
@@ -743,7 +782,8 @@ class _ItemRows:
         lost = {keys[i] for i in chosen.tolist()} - good.keys()
         if lost and not fresh.all():
             again = ~fresh & np.array([key in lost for key in keys], dtype=bool)
-            bad += clean_items(frame[again].reset_index(drop=True), layout, self._source)[2]
+            twice = frame[again].reset_index(drop=True)
+            bad += clean_items(twice, layout, self._source)[2]
         self._titles.vote(good[key] for key in keys if key in good)
         return bad
 

@@ -325,8 +325,8 @@ class Mapping(StrictMapping):
     allow_unknown_items: bool = False
     """Also store events if none of them is about an item of the items table."""
     times: str = ""
-    """Format of the times, in strptime's notation ("%d.%m.%Y %H:%M"). Empty: epoch numbers, ISO and
-    other common forms are recognised.
+    """Format of the times in strptime notation ("%d.%m.%Y %H:%M"), or `excel` or `excel-1904` for
+    day numbers of spreadsheets. Empty: epoch numbers, ISO and other common forms are recognised.
     """
     read: dict[TableName, FileFormat] = {}
     joins: list[Join] = []

@@ -22,7 +22,13 @@ from limner.ingest.mapping import (
     alias_key,
     plain_name,
 )
-from limner.ingest.times import day_comes_first, is_slashed, lacks_zone
+from limner.ingest.times import (
+    SPREADSHEET,
+    are_day_numbers,
+    day_comes_first,
+    is_slashed,
+    lacks_zone,
+)
 
 _DATES = ("date", "day", "event_date", "purchase_date", "order_date")
 _FEW_TYPES = 50
@@ -37,6 +43,8 @@ class RefinedLayout:
     layout: Layout
     day_first: bool | None = None
     """Whether slashed dates put the day first; None where they do not tell."""
+    times: str = ""
+    """How times are written, where the cells tell and the mapping does not."""
     notes: list[Message] = field(default_factory=list)
 
     def drop(self, name: str) -> None:
@@ -201,6 +209,9 @@ def _note_times(
     cells = table.all_cells(rule.column or rule.columns[0])
     if rule.column and not any(cells[:LOOK]):
         cells = later(rule.column)
+    if rule.column and are_day_numbers(cells[:LOOK]):
+        refined.times = SPREADSHEET
+        refined.notes.append(message("ingest.day_numbers", file=file, column=rule.column))
     if is_slashed(cells[:LOOK]):
         if refined.day_first is None:
             refined.day_first = day_comes_first(cells)
