@@ -25,6 +25,7 @@ from limner.ingest.broken_text import BROKEN_ID, NUL, cells_with, used_columns
 from limner.ingest.literals import literal
 from limner.ingest.mapping import (
     FIELDS,
+    ROW,
     TYPE_ALIASES,
     ColumnRule,
     Layout,
@@ -765,7 +766,7 @@ def rejected(
     """Rows with their line number and reason, as text that any file can hold."""
     if not len(rows):
         return []
-    names = [str(name) for name in frame.columns if name not in (LINE, BROKEN)]
+    names = [str(name) for name in frame.columns if name not in (LINE, BROKEN, ROW)]
     columns = [frame[name].to_numpy(dtype=object)[rows].tolist() for name in names]
     lines = frame[LINE].to_numpy()[rows].tolist()
     return [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import compress, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +40,7 @@ from limner.ingest.clean import (
 from limner.ingest.column_profile import LOOK, TableProfile
 from limner.ingest.column_types import ColumnTypes, named_as_codes
 from limner.ingest.mapping import (
+    ROW,
     ColumnRule,
     FileFormat,
     Join,
@@ -52,6 +53,7 @@ from limner.ingest.mapping import (
     resolve,
 )
 from limner.ingest.missing import MissingCells, something
+from limner.ingest.pivot import looks_pivoted, pivoted
 from limner.ingest.read import (
     BROKEN,
     LINE,
@@ -223,7 +225,23 @@ def _chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterat
             yield TableChunk(frame, "query", first)
             first = False
         return
-    yield from read_table(place, mapping.read.get(table, FileFormat()), rows)
+    yield from _file_chunks(place, mapping, table, rows)
+
+
+def _file_chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterator[TableChunk]:
+    """The chunks of files; of a table of one attribute a row, pivoted, if the mapping says so or
+    says nothing of the table and its first rows look so.
+    """
+    reading = mapping.read.get(table, FileFormat())
+    chunks = read_table(place, reading, rows)
+    told = reading.pivot
+    if told is None and table != "events" and not mapping.table(table):
+        first = next(chunks, None)
+        if first is None:
+            return
+        told = looks_pivoted(TableProfile(first.frame))
+        chunks = chain([first], chunks)
+    yield from chunks if told is None else pivoted(chunks, told, table)
 
 
 @dataclass
@@ -279,6 +297,7 @@ class IngestRun:
         self.items_used: Counter[str] = Counter()
         self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
+        self.rows_before: Counter[tuple[TableName, str]] = Counter()
         self.missing = MissingCells(mapping)
         self.broken: dict[tuple[TableName, str], BrokenLetters] = {}
 
@@ -291,7 +310,7 @@ class IngestRun:
         columns.
         """
         source, texts = self._source(place), self._texts("users", read, place)
-        side = _side_tables(self.mapping, "users", Path(place).parent, CHUNK_ROWS)
+        side = _side_tables(self.mapping, "users", Path(place).parent, CHUNK_ROWS, self.notes)
         layout: Layout | None = None
         self.progress.start("users", total)
         for chunk in read():
@@ -314,7 +333,7 @@ class IngestRun:
         """
         source = self._source(place)
         layout: Layout | None = None
-        side = _side_tables(self.mapping, "items", Path(place).parent, rows)
+        side = _side_tables(self.mapping, "items", Path(place).parent, rows, self.notes)
         described = _ItemRows(source, side, self._texts("items", read, place))
         good = 0
         self.progress.start("items", total)
@@ -463,6 +482,7 @@ class IngestRun:
         self.notes += chunk.notes
         self.missing.blank(chunk.frame, table, chunk.file, first=chunk.first)
         made = self._columns_of(table, chunk, layout, place, read)
+        self._number(table, chunk.frame, made, place)
         self._mend(table, chunk, made)
         return made
 
@@ -499,6 +519,16 @@ class IngestRun:
             self.notes.append(message("ingest.unnamed_column", file=_name(place)))
         self._note_rest(table, made.rest, place)
         return made
+
+    def _number(self, table: TableName, frame: pd.DataFrame, layout: Layout, place: str) -> None:
+        """Number a chunk's rows where a field asks for it; over all files of the table."""
+        first = self.rows_before[table, place] + 1
+        self.rows_before[table, place] += len(frame)
+        fields = [name for name, rule in layout.fields.items() if rule.row]
+        if fields:
+            frame[ROW] = [str(number) for number in range(first, first + len(frame))]
+            for name in fields:
+                self.notes.append(message("ingest.row_numbers", file=_name(place), field=name))
 
     def _mend(self, table: TableName, chunk: TableChunk, layout: Layout) -> None:
         """Mark broken letters in a chunk's cells, and remember how many rows had some."""
@@ -550,7 +580,7 @@ class IngestRun:
         known = [c for rule in layout.fields.values() for c in rule.sources] + layout.rest
         if self.mapping.returns:
             known.append(self.mapping.returns.split("=", 1)[0])
-        for name in set(known).difference(columns):
+        for name in set(known).difference([*columns, ROW]):
             frame[name] = ""
         ignores = self.mapping.ignores
         new = [c for c in columns if not (c in known or ignores(c) or nameless(c))]
@@ -837,33 +867,71 @@ def _fuller(old: Item, new: Item) -> Item:
 
 
 def _side_tables(
-    mapping: Mapping, of: TableName, folder: Path, rows: int
+    mapping: Mapping, of: TableName, folder: Path, rows: int, notes: list[Message]
 ) -> list[tuple[Join, dict[str, list[str]]]]:
-    """For each join of a table, id to the list of its values."""
+    """For each join of a table, id to the list of its values. What a limit left out is noted."""
     joins = (join for join in mapping.joins if join.of == of)
-    return [(join, _lookup(join, folder, rows, many=True)) for join in joins]
+    return [(join, _limited(join, _counted(join, folder, rows), notes)) for join in joins]
 
 
-def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, list[str]]:
-    names = _lookup(join.through, folder, rows, many=False) if join.through else None
-    by_key: dict[str, list[str]] = {}
+def _counted(join: Join, folder: Path, rows: int) -> dict[str, Counter[str]]:
+    """By id, how many rows of a side table say each value, in the order of the rows."""
+    names = _names(join.through, folder, rows) if join.through else None
+    counts: dict[str, Counter[str]] = {}
+    for key, cell in _side_rows(join, folder, rows):
+        counts.setdefault(key, Counter()).update(dict.fromkeys(_side_values(cell, names), 1))
+    return counts
+
+
+def _names(join: Join, folder: Path, rows: int) -> dict[str, list[str]]:
+    """The values that a table gives for each key that is looked up in it."""
+    names: dict[str, list[str]] = {}
+    for key, cell in _side_rows(join, folder, rows):
+        if cell and cell not in (known := names.setdefault(key, [])):
+            known.append(str(attribute(cell)))
+    return names
+
+
+def _side_rows(join: Join, folder: Path, rows: int) -> Iterator[tuple[str, str]]:
+    """(key, cell) of each row. Raises BadInputError where a column is missing."""
     for chunk in read_table(str(folder / join.file), join.read, rows):
         for name in (join.key, join.column):
             if name not in chunk.frame:
                 raise BadInputError("ingest.side_table_column", file=chunk.file, column=name)
         for key, raw in zip(chunk.frame[join.key], chunk.frame[join.column], strict=True):
-            target = by_key.setdefault(key.strip(), [])
-            values = _side_values(something(str(raw)), names, many=many)
-            fresh = [one for one in values if one and one not in target]
-            target += fresh[: join.limit - len(target)]
-    return by_key
+            yield key.strip(), something(str(raw))
 
 
-def _side_values(cell: str, names: dict[str, list[str]] | None, *, many: bool) -> list[str]:
-    """The values of a side table's cell: looked up in `names`, a list, or a single value."""
-    if names is not None:
-        return names.get(cell.strip(), [])
-    return split_list(cell) if many else [str(attribute(cell))]
+def _limited(
+    join: Join, counts: dict[str, Counter[str]], notes: list[Message]
+) -> dict[str, list[str]]:
+    """For each id the values that most rows say of it, of equals those that are commonest overall;
+    in the order of the rows.
+    """
+    overall = Counter(chain.from_iterable(own.elements() for own in counts.values()))
+    table: dict[str, list[str]] = {}
+    cut, left = 0, 0
+    for key, own in counts.items():
+        kept = set(sorted(own, key=lambda value: (-own[value], -overall[value]))[: join.limit])
+        table[key] = [value for value in own if value in kept]
+        cut, left = cut + (len(own) > join.limit), left + len(own) - len(kept)
+    if left:
+        notes.append(
+            message(
+                "ingest.side_table_cut",
+                file=join.file,
+                column=join.column,
+                limit=join.limit,
+                n=cut,
+                left=left,
+            )
+        )
+    return table
+
+
+def _side_values(cell: str, names: dict[str, list[str]] | None) -> list[str]:
+    """The values of a side table's cell: looked up in `names`, or a list."""
+    return names.get(cell, []) if names is not None else split_list(cell)
 
 
 def _with_side(item: Item, side: list[tuple[Join, dict[str, list[str]]]]) -> Item:

@@ -15,6 +15,8 @@ from limner.core.messages import Message, message
 from limner.core.settings import yaml_complaint
 from limner.ingest.column_names import more_names
 
+ROW = "__row__"
+"""Column that holds the number of a row in its table, where a field asks for it."""
 TableName = Literal["events", "items", "users"]
 
 FIELDS: dict[TableName, tuple[str, ...]] = {
@@ -245,6 +247,8 @@ class ColumnRule(StrictMapping):
     """0/1 columns; the value is the list of names of those that are 1."""
     nothing: list[str] = []
     """Cells of this column to read as missing, such as -1 for "seen, not rated"."""
+    row: bool = False
+    """The number of the row in its table, for a table without ids."""
     role: Role | None = None
     """What the column is; found by what it holds where it is not given. See `Role`."""
     label: str = ""
@@ -267,6 +271,17 @@ class ColumnRule(StrictMapping):
     """
 
 
+class Pivot(StrictMapping):
+    """How a table of one attribute a row becomes a table of one row an item (or user)."""
+
+    name: str
+    """The column of the attributes' names."""
+    value: str
+    """The column of their values."""
+    key: str = ""
+    """The column of the ids; empty: the one that is called so, else the first other column."""
+
+
 class FileFormat(StrictMapping):
     """How to read a table's file, where the file itself does not show it."""
 
@@ -275,6 +290,8 @@ class FileFormat(StrictMapping):
     """Names, for a file without a header."""
     encoding: str = ""
     quoting: bool = True
+    pivot: Pivot | None = None
+    """For a table of one attribute a row; of items or users."""
 
 
 class Join(StrictMapping):
@@ -408,6 +425,7 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
         if rule.role != "ignore" and not _is_absent(target, table, rule, columns)
     }
     _require_columns(table, named, mapping, columns, name)
+    named = {target: _numbered(rule) for target, rule in named.items()}
     taken = {column for rule in rules.values() for column in rule.sources}
     free = [c for c in columns if c not in taken and not mapping.ignores(c)]
     aliased = _aliased(table, free, rules)
@@ -417,6 +435,11 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
         raise _no_key(key, columns, name)
     used = {rule.column for rule in aliased.values()}
     return Layout(fields, [c for c in free if c not in used and not nameless(c)])
+
+
+def _numbered(rule: ColumnRule) -> ColumnRule:
+    """A rule that asks for the row's number as one for the column that holds it."""
+    return rule.model_copy(update={"column": ROW}) if rule.row else rule
 
 
 def _is_absent(target: str, table: TableName, rule: ColumnRule, columns: Sequence[str]) -> bool:
@@ -519,6 +542,8 @@ def _no_key(key: str, columns: Sequence[str], name: str) -> BadInputError:
         if len(columns) == 1
         else message("mapping.hint_write", file=name)
     )
+    if key == "item_id" and len(columns) > 1:
+        hint = message("mapping.hint_rows", hint=hint)
     if looks_headless(columns):
         hint = message("mapping.hint_headless", hint=hint)
     return BadInputError(

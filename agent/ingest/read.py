@@ -27,7 +27,7 @@ from charset_normalizer import from_bytes
 from limner.core.errors import BadInputError, StoreFullError
 from limner.core.messages import Message, message
 from limner.ingest.literals import python_literal
-from limner.ingest.mapping import FileFormat
+from limner.ingest.mapping import ROW, FileFormat
 from limner.ingest.unpacking import bounded, unpacked
 
 LINE = "__line__"
@@ -36,7 +36,7 @@ BROKEN = "__broken__"
 """Column that holds a line which did not parse at all."""
 RAW = "__raw__"
 """Column that holds the start of such a line."""
-META = frozenset({LINE, BROKEN, RAW})
+META = frozenset({LINE, BROKEN, RAW, ROW})
 _CANDIDATES = ("\t", "::", "|", ";", ",")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 _JSON_LINES = (".jsonl", ".ndjson", ".json")

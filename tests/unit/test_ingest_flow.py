@@ -555,6 +555,34 @@ def test_joins(bench: Bench) -> None:
         )
 
 
+def test_a_cut_side_table_keeps_the_commonest_values_and_says_so(bench: Bench) -> None:
+    items = bench.write("movies.csv", "movie,title\n1,A\n2,B\n3,C\n")
+    first = ["1,odd", "1,rare", "1,dark", "1,funny", "1,funny"]
+    others = ["2,dark", "2,slow", "3,dark", "3,dark"]
+    bench.write("tags.csv", "\n".join(["movie,tag", *first, *others]) + "\n")
+    join = {"file": "tags.csv", "key": "movie", "column": "tag", "into": "tags", "limit": 2}
+    report = bench.run(items=items, mapping={"joins": [join]})
+    found = {item.item_id: item.attributes["tags"] for item in bench.store.items()}
+    assert found == {"1": ["dark", "funny"], "2": ["dark", "slow"], "3": ["dark"]}
+    (note,) = [one.text for one in report.notes if "tags.csv" in one.text]
+    assert "1 id has more than 2 values of tag" in note
+    assert "2 values left out" in note
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 100])
+def test_rows_may_be_numbered(bench: Bench, chunk_rows: int) -> None:
+    mapping = {"items": {"item_id": {"row": True}}}
+    path = bench.write("i.csv", 'title,genre\nA,x\n\n"B\nb",y\nA,x\n')
+    report = bench.run(items=path, mapping=mapping, chunk_rows=chunk_rows)
+    assert (report.items.read, report.items.kept) == (3, 3)
+    items = bench.store.items()
+    assert [(item.item_id, item.title) for item in items] == [("1", "A"), ("2", "B b"), ("3", "A")]
+    assert all("__row__" not in item.attributes for item in items)
+    assert any("number of the row is the item_id" in note.text for note in report.notes)
+    again = bench.run(items=path, mapping=mapping, chunk_rows=chunk_rows)
+    assert (again.items.kept, bench.store.items()) == (0, items)
+
+
 def test_json_keys_that_come_late(bench: Bench) -> None:
     rows: list[dict[str, object]] = [{"user_id": "u", "item_id": f"i{n}"} for n in range(5)]
     rows += [{"user_id": "u", "item_id": "late", "reviewText": "good", "style": {"Size:": "L"}}]
