@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from limner.core.errors import BadInputError, StoreFullError
 from limner.core.messages import Message, message
 from limner.ingest.literals import python_literal
 from limner.ingest.mapping import ROW, FileFormat
+from limner.ingest.quoted_rows import QuotedRows, newlines
 from limner.ingest.unpacking import bounded, unpacked
 
 LINE = "__line__"
@@ -183,7 +184,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
         if _plain_name(name).endswith(_JSON_LINES) or text.lstrip().startswith("{"):
             frames = _json_lines(name, stream, encoding, rows, notes)
         else:
-            frames = _delimited(name, stream, encoding, text, reading, rows)
+            frames = _delimited(name, stream, encoding, text, reading, rows, notes)
     first = True
     for frame in frames:
         yield TableChunk(frame, name, first, tuple(notes))
@@ -367,7 +368,13 @@ def _evenness(lines: list[str], separator: str) -> float:
 
 
 def _delimited(
-    name: str, stream: IO[bytes], encoding: str, sample: str, reading: FileFormat, rows: int
+    name: str,
+    stream: IO[bytes],
+    encoding: str,
+    sample: str,
+    reading: FileFormat,
+    rows: int,
+    notes: list[Message],
 ) -> Iterator[pd.DataFrame]:
     separator = reading.separator or guess_separator(sample)
     text = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
@@ -376,26 +383,27 @@ def _delimited(
         return
     plain = separator == "\t" or not reading.quoting
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    reader = csv.reader(
-        text, delimiter=separator, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
-    )
+    quoted = QuotedRows(name, text, separator, notes, plain=plain)
     try:
-        columns = reading.columns or [cell.strip() for cell in next(reader)]
-        yield from _frames(reader, columns, rows, reader.line_num + 1, separator)
+        columns = reading.columns or [cell.strip() for cell in quoted.header()]
+        width = len(columns)
+        yield from _frames(
+            lambda rows: quoted.take(rows, width), columns, rows, quoted.line + 1, separator
+        )
     except csv.Error as error:
         raise BadInputError(
             "table.wrong_separator",
             file=name,
             separator=repr(separator),
             error=error,
-            line=reader.line_num,
+            line=quoted.line,
         ) from error
 
 
 def _frames(
-    lines: Iterator[list[str]], columns: list[str], rows: int, line: int, separator: str
+    take: Callable[[int], list[list[str]]], columns: list[str], rows: int, line: int, separator: str
 ) -> Iterator[pd.DataFrame]:
-    """Rows as frames, from 1-based line `line` on.
+    """Rows as frames, from 1-based line `line` on. `take` gives at most so many of the next rows.
 
     A short row is padded, one with too many cells is marked broken, blank lines are passed over. A
     row that swallowed whole lines, because a quote did not close, is cut into its lines again.
@@ -403,7 +411,7 @@ def _frames(
     width = len(columns)
     names = _distinct(columns)
     rows = max(1, min(rows, _CELLS // max(width, 1)))
-    while part := list(islice(lines, rows)):
+    while part := take(rows):
         widths = set(map(len, part))
         if widths == {width} and not _has_newline(part):
             numbers: Sequence[int] = range(line, line + len(part))
@@ -436,7 +444,7 @@ def _uneven(
     broken: list[str] = []
     for row in part:
         text = separator.join(row)
-        inner = text.count("\n") + text.count("\r") - text.count("\r\n")
+        inner = newlines(row)
         swallowed = inner and len(row) != width
         cut = [one.split(separator) for one in text.splitlines()] if swallowed else [row]
         for number, cells in enumerate(cut, line):
@@ -475,7 +483,7 @@ def _long_separator(
         )
     # A blank line is a row without cells, as csv has it.
     lines = (row.split(separator) if (row := line.rstrip("\r\n")) else [] for line in text)
-    yield from _frames(lines, columns, rows, first, separator)
+    yield from _frames(lambda rows: list(islice(lines, rows)), columns, rows, first, separator)
 
 
 def _json_lines(

@@ -397,6 +397,36 @@ def test_a_quote_that_does_not_close_swallows_no_rows(bench: Bench) -> None:
     assert bench.store.counts().events == 3
 
 
+@pytest.mark.parametrize("chunk_rows", [5, 1000])
+def test_quotes_behind_a_backslash(bench: Bench, chunk_rows: int) -> None:
+    lines = [
+        '"id";"title";"by"',
+        '"1";"The \\"Blue\\"; Lantern";"Ann"',
+        '"2";"Kettles";"B. \\"Bob\\" Writer"',
+        '"3";"Third\\";"C. W"',
+        '"4";"a \\" b',
+        'c";"D"',
+        '"5";"C:\\new\\";"say ""hi"" \\x"',
+        '6;six \\"x\\" in;E',
+    ]
+    path = bench.write("t.csv", "\n".join(lines) + "\n")
+    chunks = [*read_table(path, FileFormat(), chunk_rows)]
+    frame = pd.concat([chunk.frame for chunk in chunks])
+    assert BROKEN not in frame
+    assert frame[["title", "by"]].to_numpy().tolist() == [
+        ['The "Blue"; Lantern', "Ann"],
+        ["Kettles", 'B. "Bob" Writer'],
+        ["Third\\", "C. W"],
+        ['a " b\nc', "D"],
+        ["C:\\new\\", 'say "hi" \\x'],
+        ['six "x" in', "E"],
+    ]
+    assert frame[LINE].to_list() == [2, 3, 4, 5, 7, 8]
+    notes = [note.text for chunk in chunks for note in chunk.notes]
+    assert len(notes) == 1
+    assert "backslash" in notes[0]
+
+
 def test_duplicate_and_empty_names_and_many_columns(bench: Bench) -> None:
     frame = frames(bench, "user_id,item_id,x,x,,\nu,i,1,2,3,4\n")
     assert [c for c in frame.columns if c != LINE] == ["user_id", "item_id", "x", "x.1", "", ".1"]
