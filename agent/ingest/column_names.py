@@ -27,6 +27,11 @@ _ENDINGS = {
     "categories": ("category", "categories", "genre", "genres"),
     "price": ("price",),
 }
+_ENGLISH = {
+    "timestamp": "order_date order_time purchase_time event_date review_date rating_date "
+    "transaction_date transaction_time invoice_date watched_at played_at listened_at bought_at",
+    "value": "qty",
+}
 _OTHER_LANGUAGES = {
     "user_id": "用户id 用户_id 用户编号 用户 会员id 会员编号 顾客id 客户id 客户编号 "
     "买家id 會員編號 使用者id ユーザーid ユーザid ユーザー 会員id 顧客id "
@@ -51,4 +56,4 @@ _OTHER_LANGUAGES = {
 def more_names(field: str) -> tuple[str, ...]:
     """The further names of a field, as `alias_key` spells them."""
     nouns = (f"{noun}_{ending}" for ending in _ENDINGS.get(field, ()) for noun in _NOUNS)
-    return (*nouns, *_OTHER_LANGUAGES.get(field, "").split())
+    return (*nouns, *_ENGLISH.get(field, "").split(), *_OTHER_LANGUAGES.get(field, "").split())

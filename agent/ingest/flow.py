@@ -40,6 +40,7 @@ from limner.ingest.clean import (
 from limner.ingest.column_profile import LOOK, TableProfile
 from limner.ingest.column_types import ColumnTypes, named_as_codes
 from limner.ingest.mapping import (
+    FIELDS,
     ROW,
     ColumnRule,
     FileFormat,
@@ -64,7 +65,13 @@ from limner.ingest.read import (
     estimated_rows,
     read_table,
 )
-from limner.ingest.refine_layout import by_name_notes, refine_events, refine_items, split_lists
+from limner.ingest.refine_layout import (
+    by_name_notes,
+    refine_events,
+    refine_items,
+    split_lists,
+    without_events,
+)
 from limner.ingest.rejects import RejectedRows
 from limner.ingest.shared_titles import shared_title, without_title
 from limner.store import EventColumns, Store
@@ -126,6 +133,7 @@ def _mapping_of(mapping: str | Mapping | None) -> Mapping:
 def _read_all(run: "IngestRun", sources: Sources, rows: int) -> None:
     """Read users, then items, then events, `rows` rows at a time."""
     mapping = run.mapping
+    run.twofold = frozenset(sources.events) & frozenset(sources.items)
     for place in sources.users:
         read = partial(_chunks, place, mapping, "users", rows)
         run.users(read, place, estimated_rows(place))
@@ -297,6 +305,8 @@ class IngestRun:
         self.items_used: Counter[str] = Counter()
         self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
+        self.twofold: frozenset[str] = frozenset()
+        """Files that are both tables, of events and of items."""
         self.rows_before: Counter[tuple[TableName, str]] = Counter()
         self.missing = MissingCells(mapping)
         self.broken: dict[tuple[TableName, str], BrokenLetters] = {}
@@ -309,17 +319,18 @@ class IngestRun:
         """Users; `read` opens the table, which is looked through first for the types of its
         columns.
         """
-        source, texts = self._source(place), self._texts("users", read, place)
+        source, types = self._source(place), self._types("users", read)
         side = _side_tables(self.mapping, "users", Path(place).parent, CHUNK_ROWS, self.notes)
         layout: Layout | None = None
         self.progress.start("users", total)
         for chunk in read():
             layout = self._layout("users", chunk, layout, place)
-            users, bad = clean_users(chunk.frame, layout, source, texts)
+            users, bad = clean_users(chunk.frame, layout, source, types.text)
             users = [_user_with_side(user, side) for user in users]
             added = self.store.add_users(users)
             self._count("users", chunk, bad, added.kept, added.merged)
         self.progress.done()
+        self._note_codes("users", types, layout)
 
     def items(
         self,
@@ -334,7 +345,8 @@ class IngestRun:
         source = self._source(place)
         layout: Layout | None = None
         side = _side_tables(self.mapping, "items", Path(place).parent, rows, self.notes)
-        described = _ItemRows(source, side, self._texts("items", read, place))
+        types = self._types("items", read)
+        described = _ItemRows(source, side, types.text)
         good = 0
         self.progress.start("items", total)
         for chunk in read():
@@ -345,23 +357,28 @@ class IngestRun:
         items = self._titled(described.items(), place)
         self.items_read.update(item.item_id for item in items)
         self._note_variants(items, layout, place)
+        self._note_codes("items", types, layout)
         # Written at the end: an item that many rows describe is only then complete.
         added = self.store.add_items(items)
         self.tally["items"].kept += added.kept
         self.tally["items"].merged += good - added.kept
         self.progress.done()
 
-    def _texts(
-        self, table: TableName, read: Callable[[], Iterator[TableChunk]], place: str
-    ) -> frozenset[str]:
-        """The columns of a table that hold text though some of their cells look like numbers."""
+    def _types(self, table: TableName, read: Callable[[], Iterator[TableChunk]]) -> ColumnTypes:
+        """The types of a table's columns, by the cells of all rows."""
         types = ColumnTypes()
         for chunk in read():
             types.look(chunk.frame, table, self.missing)
-        if types.codes:
-            names = ", ".join(sorted(types.codes))
-            self.notes.append(message("ingest.kept_as_text", file=_name(place), columns=names))
-        return types.text
+        return types
+
+    def _note_codes(self, table: TableName, types: ColumnTypes, layout: Layout | None) -> None:
+        """Say which attributes were kept as text though they are digits."""
+        if layout is None:
+            return
+        own = [rule.column for name, rule in layout.fields.items() if name not in FIELDS[table]]
+        names = sorted(types.codes.intersection([*own, *layout.rest]))
+        if names:
+            self.notes.append(message("ingest.kept_as_text", table=table, columns=", ".join(names)))
 
     def _titled(self, items: list[Item], place: str) -> list[Item]:
         """Items whose titles tell them apart: one that most of them share is none."""
@@ -513,6 +530,9 @@ class IngestRun:
         else:
             if table == "items":
                 made = refine_items(made, TableProfile(frame), self.mapping)
+                if place in self.twofold:
+                    events = resolve("events", columns, self.mapping, f"'{chunk.file}'")
+                    made = without_events(made, events)
             self.notes += split_lists(table, made, TableProfile(frame), self.mapping, _name(place))
         _blank_rules(frame, made.fields.values())
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):

@@ -28,9 +28,11 @@ class QuotedRows:
         # A backslash before a quote that does not end a cell.
         end = re.escape(separator)
         self._inside = re.compile(rf'\\"(?!["\r\n]|{end}|$)')
-        quoting = csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
-        lines = text if plain else self._kept(text)
-        self._reader = csv.reader(lines, delimiter=separator, quoting=quoting)
+        self._reader = (
+            csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE)
+            if plain
+            else csv.reader(self._kept(text), delimiter=separator)
+        )
 
     def _kept(self, text: Iterable[str]) -> Iterator[str]:
         for line in text:

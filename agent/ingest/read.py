@@ -174,7 +174,7 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
             raise BadInputError("table.empty", file=name)
         rows = max(1, min(rows, _CHUNK_BYTES * max(sample.count(b"\n"), 1) // len(sample)))
         encoding = reading.encoding or _encoding(name, sample, stream)
-        if not encoding.startswith("utf") and not reading.encoding:
+        if encoding != "utf-8-sig" and not reading.encoding:
             known_as = (
                 f"{encoding} ({_USUAL_NAMES[encoding]})" if encoding in _USUAL_NAMES else encoding
             )

@@ -167,6 +167,19 @@ def refine_items(layout: Layout, table: TableProfile, mapping: Mapping) -> Layou
     return Layout(fields, [*layout.rest, rule.column])
 
 
+def without_events(layout: Layout, events: Layout) -> Layout:
+    """An items layout of a file that is also the events table: what an event's user, rating or time
+    is no attribute of the item.
+    """
+    of_events = {
+        column
+        for name, rule in events.fields.items()
+        if name in FIELDS["events"] and name != "item_id"
+        for column in rule.sources
+    }
+    return Layout(layout.fields, [column for column in layout.rest if column not in of_events])
+
+
 def _no_value(column: ColumnProfile) -> bool:
     return bool(column.cells) and column.numeric < 0.5
 

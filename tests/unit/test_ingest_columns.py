@@ -45,7 +45,7 @@ def test_a_column_has_one_type(bench: Bench, chunk_rows: int) -> None:
         "u4": {"area": "94043", "size": "M", "born": 1985, "mark": 2},
     }
     (note,) = [one.text for one in report.notes if "kept as text" in one.text]
-    assert note.endswith("kept as text: area.")
+    assert note.endswith("kept as text in the users table: area.")
 
 
 def test_codes_are_text_by_their_name_too(bench: Bench) -> None:

@@ -523,6 +523,15 @@ def test_an_events_file_as_items(bench: Bench) -> None:
     assert (item.title, item.price, item.attributes) == ("Tea", 2.5, {})
 
 
+def test_what_is_of_the_event_is_no_attribute_of_its_item(bench: Bench) -> None:
+    text = "user_id,sku,title,rating,time,colour\nu,a,Tea,5,1365029107,red\nv,b,Pot,3,1365029108,\n"
+    path = bench.write("e.csv", text)
+    report = bench.run(path, items=path)
+    assert (report.items.kept, report.events.kept) == (2, 2)
+    assert [item.attributes for item in bench.store.items()] == [{"colour": "red"}, {}]
+    assert bench.events()[0].context == {"title": "Tea", "colour": "red"}
+
+
 def test_joins(bench: Bench) -> None:
     items = bench.write("movies.csv", "movie,title\n1,A\n2,B\n")
     bench.write("genres.csv", "movie,genre\n1,x\n1,y\n1,x\n2,z\n")
