@@ -61,9 +61,8 @@ def _key_of(columns: list[str]) -> str:
 
 
 def pivoted(chunks: Iterable[TableChunk], told: Pivot, table: TableName) -> Iterator[TableChunk]:
-    """One chunk of a row an entity: each attribute a column, several values of one as a list, the
-    first cell of every other column. All is read at once. Raises BadInputError for a column that is
-    not there.
+    """One chunk of a row an entity, as `pivot_frame` makes it. All is read at once. Raises
+    BadInputError for a column that is not there.
     """
     parts = list(chunks)
     if not parts:
@@ -89,6 +88,16 @@ def pivoted(chunks: Iterable[TableChunk], told: Pivot, table: TableName) -> Iter
     )
     notes = chain.from_iterable(part.notes for part in parts)
     yield TableChunk(rows.frame(), parts[0].file, True, (*notes, note))
+
+
+def pivot_frame(frames: Iterable[pd.DataFrame], told: Pivot) -> pd.DataFrame:
+    """A row an entity, whose column `told.key` names: each attribute a column, several values of
+    one as a JSON list, the first cell of every other column.
+    """
+    rows = _Rows(told.key, told)
+    for frame in frames:
+        rows.add(frame)
+    return rows.frame()
 
 
 class _Rows:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from limner.core.errors import BadInputError
+from limner.ingest import parse_mapping, propose_mapping
 from limner.ingest.column_profile import TableProfile
 from limner.ingest.mapping import Pivot
 from limner.ingest.pivot import looks_pivoted
@@ -62,6 +64,18 @@ def test_a_mapping_says_what_to_pivot(bench: Bench) -> None:
     mapping["read"] = {"users": {"pivot": {"name": "nope", "value": "is"}}}
     with pytest.raises(BadInputError, match="'nope', which"):
         bench.run(users=str(bench.folder / "u.csv"), mapping=mapping)
+
+
+def test_init_proposes_the_pivot(bench: Bench) -> None:
+    events = bench.write("e.csv", "user_id,sku,date\nu1,k1,45123.5\nu2,k2,45124\nu1,k3,45125\n")
+    items = bench.write("eav.csv", ROWS)
+    text = propose_mapping([events, items])
+    mapping = parse_mapping(yaml.safe_load(text), "proposed")
+    assert mapping.read["items"].pivot == Pivot(name="attribute", value="value", key="sku")
+    assert mapping.times == "excel"
+    report = bench.run(events, items=items, mapping=yaml.safe_load(text))
+    assert (report.events.kept, report.items.kept) == (3, 3)
+    assert {item.title for item in bench.store.items()} == {"Blue lamp", "Red lamp", "Chair"}
 
 
 def test_what_looks_like_a_table_of_attributes() -> None:
