@@ -1,7 +1,8 @@
 """Cells that stand for nothing: which words do so in which column, and how often they were met."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Set
 
 import pandas as pd
 
@@ -33,6 +34,7 @@ _STATES_TEXT = (
 _STATES = frozenset(_STATES_TEXT.split())
 """States of the USA and provinces of Canada, many of which are countries' codes too."""
 _NAMED = ("country", "nation", "iso2", "alpha2", "land", "pays", "pais")
+_PADDED = re.compile(r"(?:^|\x00)\s|\s(?:\x00|$)")
 _SHOWN = 8
 """Columns that the report names; the number of the others is said."""
 
@@ -60,7 +62,7 @@ class MissingCells:
             key = (table, file, str(name))
             if first or key not in self._words:
                 self._words[key] = self.words(table, str(name), cells)
-            found = [cell for cell in cells if cell.strip() in self._words[key]]
+            found = _standing_for(self._words[key], cells)
             if not any(found):
                 continue
             column = frame[name]
@@ -69,7 +71,7 @@ class MissingCells:
             self._met.update({(file, str(name), word): n for word, n in met.items()})
             frame[name] = column.mask(hit, "")
 
-    def words(self, table: TableName, column: str, cells: Iterable[str]) -> frozenset[str]:
+    def words(self, table: TableName, column: str, cells: Collection[str]) -> frozenset[str]:
         """The words for nothing of a column that holds these cells."""
         told = self._mapping.nothing
         if isinstance(told, dict) and column in told:
@@ -97,8 +99,17 @@ class MissingCells:
         )
 
 
-def _are_countries(column: str, cells: Iterable[str]) -> bool:
+def _standing_for(words: Set[str], cells: Set[str]) -> list[str]:
+    """The cells that are one of some words, blanks around them left out."""
+    if _PADDED.search("\x00".join(cells)):
+        return [cell for cell in cells if cell.strip() in words]
+    return [*words & cells]
+
+
+def _are_countries(column: str, cells: Collection[str]) -> bool:
     """Whether a column holds two-letter codes of countries, so that NA is Namibia."""
+    if len(cells) > 2 * len(_COUNTRIES):
+        return False
     codes = {cell.strip() for cell in cells} - (USUAL - {_NAMIBIA})
     if _NAMIBIA not in codes or not codes <= _COUNTRIES:
         return False
