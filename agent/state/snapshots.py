@@ -149,14 +149,7 @@ class CatalogueState(DerivedPart):
             population, counted = self._population(now, items, scales, meanings)
         variants = old.variants if old and same else Variants(items.values())
         self._snapshot = CatalogueSnapshot(
-            stamp,
-            catalogue,
-            counted,
-            items,
-            scales,
-            population,
-            meanings.nouns,
-            variants=variants,
+            stamp, catalogue, counted, items, scales, population, meanings.nouns, variants=variants
         )
         if old is not None and same and old.population is population:
             self._snapshot.lexicons, self._snapshot.facets = old.lexicons, old.facets
