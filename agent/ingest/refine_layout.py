@@ -63,16 +63,19 @@ def refine_events(
     """Correct the columns that aliases found, by the cells of a file's first chunk. Columns named
     by the mapping stay.
 
-    A `value` without numbers and a `type` that rarely repeats become context. A time of day is
-    joined to the date beside it, and a time column without times is dropped. `later` gives the
-    first filled cells of a column from anywhere in the file. `day_first` is the date order that
-    earlier files of the table showed.
+    A `rating` that is never a number, a `value` without numbers and a `type` that rarely repeats
+    become context. A time of day is joined to the date beside it, and a time column without times
+    is dropped. `later` gives the first filled cells of a column from anywhere in the file.
+    `day_first` is the date order that earlier files of the table showed.
     """
     refined = RefinedLayout(Layout(dict(layout.fields), list(layout.rest)), day_first)
-    for name, denied in (("rating", _no_value), ("value", _no_value), ("type", _no_type)):
+    for name, denied in (("value", _no_value), ("type", _no_type)):
         rule = layout.fields.get(name)
         if rule and rule.column and name not in mapping.events and denied(table[rule.column]):
             refined.drop(name)
+    rating = layout.fields.get("rating")
+    if "rating" not in mapping.events and _is_never_a_number(rating, table, later):
+        refined.drop("rating")
     _refine_rating(refined, table, mapping, file)
     rule = layout.fields.get("timestamp")
     if rule and rule.column:
@@ -178,6 +181,18 @@ def without_events(layout: Layout, events: Layout) -> Layout:
         for column in rule.sources
     }
     return Layout(layout.fields, [column for column in layout.rest if column not in of_events])
+
+
+def _is_never_a_number(
+    rule: ColumnRule | None, table: TableProfile, later: Callable[[str], list[str]]
+) -> bool:
+    """Whether a column has cells, and none is a number. Asked of the file, so that a first chunk of
+    unreadable ratings does not decide.
+    """
+    if rule is None or not rule.column or table[rule.column].numeric:
+        return False
+    cells = later(rule.column)
+    return bool(cells) and not profile_column(rule.column, cells).numeric
 
 
 def _no_value(column: ColumnProfile) -> bool:
