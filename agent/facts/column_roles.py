@@ -13,6 +13,7 @@ import numpy as np
 
 from limner.core.availability import SHELF
 from limner.core.columns import Role
+from limner.core.variants import GROUP
 
 MIN_COVERAGE = 0.01
 """Share of items that must have an attribute for it to be a taste."""
@@ -219,6 +220,8 @@ def _by_name(name: str) -> RoleGuess | None:
         return RoleGuess("id", "named so")
     if name.lower() in SHELF:
         return RoleGuess("fact", "comes and goes")
+    if name == GROUP:
+        return RoleGuess("fact", "tells which items are variants of one thing")
     if _is_measured(words):
         return RoleGuess("fact", "a measure or a number of the trade")
     if words & _PAID:

@@ -128,7 +128,7 @@ def _habits(
             n,
             population,
             f"{len(used)} of {int(wanted.sum())} {facet} values over {_n(n, 'item')}; "
-            "evenness {own:.2f}, usual {usual:.2f}",
+            "evenness {own:.2f}, usual {usual:.2f}; values of a single item are left out",
         ),
         _compared(
             ("novelty", "novelty_seeking", ("habitual", "average", "exploring")),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from limner.core.availability import SHELF
 from limner.core.schema import Attributes, Item, Preference, Profile
+from limner.core.variants import GROUP
 from limner.llm import tokens
 
 MAX_TOKENS = 160
@@ -14,6 +15,8 @@ MAX_CHARACTERS = 800
 _REVIEWS = 3
 _REVIEW_TOKENS = 30
 _VALUES = 8
+_NO_TEXT = SHELF | {GROUP}
+"""Attributes that say nothing of what an item is about."""
 
 
 def item_text(item: Item, reviews: Sequence[str] = (), max_tokens: int = MAX_TOKENS) -> str:
@@ -38,7 +41,7 @@ def plain_text(item: Item) -> str:
     values = [*item.categories]
     for name, value in sorted(item.attributes.items()):
         if (
-            name.lower() not in SHELF
+            name.lower() not in _NO_TEXT
             and not isinstance(value, bool)
             and value != list(item.categories)
         ):
@@ -61,7 +64,7 @@ def portrait_text(profile: Profile) -> str:
 def _attribute_lines(attributes: Attributes, categories: Sequence[str]) -> list[str]:
     lines = []
     for name, value in sorted(attributes.items()):
-        if name.lower() in SHELF:  # what comes and goes is not what the item is about
+        if name.lower() in _NO_TEXT:  # what comes and goes is not what the item is about
             continue
         if isinstance(value, list):
             if value != list(categories):

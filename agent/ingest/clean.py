@@ -1,13 +1,13 @@
 """Turns text columns into clean, canonical values. A row that cannot be used is rejected with a
-reason.
+reason. Cells that stand for nothing were emptied before.
 """
 
-import ast
 import hashlib
 import html
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import compress
 from operator import not_
@@ -20,8 +20,12 @@ from price_parser import Price
 
 from limner.core.interactions import NO_TIME
 from limner.core.schema import Attributes, Item, Scalar, User
+from limner.core.variants import GROUP
+from limner.ingest.broken_text import BROKEN_ID, NUL, cells_with, used_columns
+from limner.ingest.literals import literal
 from limner.ingest.mapping import (
     FIELDS,
+    ROW,
     TYPE_ALIASES,
     ColumnRule,
     Layout,
@@ -68,6 +72,8 @@ _CONTROL = re.compile(
 )
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _BROKEN = re.compile(r"[\x00\ud800-\udfff]")
+_NUL = re.compile("\x00")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FLOAT_ID = re.compile(r"^(\d+)\.0$")
 _YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$|\s,\s(\d{4})$")
 _NUMBER = re.compile(r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$")
@@ -75,7 +81,6 @@ _DECIMAL_COMMA = re.compile(r"^-?(\d{1,3}(\.\d{3})+|\d+),\d{1,2}$")
 _THOUSANDS = re.compile(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$")
 _AMOUNT = re.compile(r"-?\d+(?:[ \u00a0\u202f'’]\d{3})*[\d.,]*")
 """A number as people write it, with blanks or apostrophes between thousands."""
-_NOTHING = frozenset({"", "nan", "NaN", "NULL", "null", "None", "\\N", "N/A", "NA", "<NA>"})
 
 
 def clean_name(text: str) -> str:
@@ -132,13 +137,11 @@ def _clean_column(values: Sequence[str], clean: Callable[[str], str]) -> list[st
 
 
 def _id(cell: str) -> str:
-    """A cell as an id: trimmed, with "13995.0" (a numeric column with gaps) read as "13995"; ""
-    where the cell is empty or a word for a missing value (NaN, NULL, …).
-    """
+    """A cell as an id: trimmed, with "13995.0" (a numeric column with gaps) read as "13995"."""
     cell = cell.strip()
     if cell.endswith(".0") and _FLOAT_ID.match(cell):
         return cell[:-2]
-    return "" if cell in _NOTHING else cell
+    return cell
 
 
 class Cells:
@@ -203,14 +206,21 @@ class CleanEvents:
 
 
 def clean_events(
-    frame: pd.DataFrame, layout: Layout, mapping: Mapping, now_ms: int, day_first: bool = False
+    frame: pd.DataFrame,
+    layout: Layout,
+    mapping: Mapping,
+    now_ms: int,
+    day_first: bool = False,
+    times: str = "",
+    text_columns: AbstractSet[str] = frozenset(),
 ) -> CleanEvents:
     """Clean one chunk of an events table. A rejected row carries the first reason that applies.
 
     An event's type is the data's own, translated by the mapping and the known aliases. Where the
     data has none: a row with a rating is a `rating` (its review text stays with it), a row with
     only a text is a `review` if the table has ratings, and any other row is a `view`. A negative
-    quantity makes a purchase a return.
+    quantity makes a purchase a return. `times` is the pattern that times are written in, as
+    `parse_times` takes it; cells of `text_columns` are text though they look like numbers.
     """
     n = len(frame)
     reason = np.full(n, "", dtype=object)
@@ -264,9 +274,9 @@ def clean_events(
 
     time = np.full(n, NO_TIME, dtype=np.int64)
     if "timestamp" in fields:
-        stamp = Cells.of(frame, fields["timestamp"]).map(something)
-        times, bad = parse_times(stamp.distinct, mapping.times, day_first)
-        time = times[stamp.codes]
+        stamp = Cells.of(frame, fields["timestamp"]).map(str.strip)
+        read, bad = parse_times(stamp.distinct, times, day_first)
+        time = read[stamp.codes]
         reject(stamp.where(not_), "missing timestamp")
         reject(bad[stamp.codes], "unparseable timestamp")
         reject((time != NO_TIME) & ((time <= 0) | (time > now_ms + _DAY)), "impossible time")
@@ -279,7 +289,7 @@ def clean_events(
 
     bad_rows = reason != ""
     keep = ~bad_rows
-    context = _contexts(frame, layout, "events")
+    context = _contexts(frame, layout, "events", text_columns)
     everything = bool(keep.all())
 
     def kept(values: list[str]) -> list[str]:
@@ -323,35 +333,27 @@ def _event_types(
 
 
 def faults(frame: pd.DataFrame, layout: Layout) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """(reason, [n] mask) of rows that did not parse, or hold a NUL or a lone surrogate in a column
-    that is used.
+    """(reason, [n] mask) of rows that did not parse, or hold a NUL in a column that is used, or a
+    letter that is broken still.
     """
     if BROKEN in frame:
         broken = Cells(frame[BROKEN].to_numpy(dtype=object))
         for fault in broken.distinct:
             if fault:
                 yield fault, broken.where(fault.__eq__)
-    used = [c for spec in layout.fields.values() for c in [spec.column, *spec.columns] if c]
-    for name in dict.fromkeys([*used, *layout.rest]):
+    for name in used_columns(layout):
         cells = frame[name].to_list()
-        whole = "".join(cells)
-        if ("\x00" in whole or not whole.isascii()) and _BROKEN.search(whole):
-            yield (
-                "broken text (NUL or lone surrogate)",
-                np.array([bool(_BROKEN.search(cell)) for cell in cells], dtype=bool),
-            )
-
-
-def something(cell: str) -> str:
-    cell = cell.strip()
-    return "" if cell in _NOTHING else cell
+        for why, pattern in ((NUL, _NUL), (BROKEN_ID, _SURROGATE)):
+            mask = cells_with(cells, pattern)
+            if mask is not None:
+                yield why, mask
 
 
 def number_text(cell: str) -> str:
     """A number as Python writes it: "4,5" is 4.5, "1,234.50" is 1234.50; anything else as it
     came.
     """
-    cell = something(cell)
+    cell = cell.strip()
     if "," in cell:
         if _DECIMAL_COMMA.match(cell):
             return cell.replace(".", "").replace(",", ".")
@@ -372,7 +374,7 @@ def price_of(cell: str) -> float | None:
     """The amount in a price cell, such as "$1,234.50", "12,50 €" or "9.99 USD". None for a range, a
     text, or a cell without an amount.
     """
-    cell = something(cell)
+    cell = cell.strip()
     amounts = _AMOUNT.findall(cell)
     if len(amounts) != 1 or amounts[0].startswith("-"):
         return None
@@ -384,7 +386,7 @@ def price_of(cell: str) -> float | None:
 
 
 def _type(cell: str, own: dict[str, str]) -> str:
-    word = something(cell).lower()
+    word = cell.strip().lower()
     return own.get(word, TYPE_ALIASES.get(word, word))
 
 
@@ -489,7 +491,7 @@ class Occurrences:
 
 
 def clean_items(
-    frame: pd.DataFrame, layout: Layout, source: str
+    frame: pd.DataFrame, layout: Layout, source: str, text_columns: AbstractSet[str] = frozenset()
 ) -> tuple[list[Item], list[int], list[Rejected]]:
     """(items of one chunk, the position of each in the chunk, rejected rows).
 
@@ -507,10 +509,10 @@ def clean_items(
     categories = _lists(frame, fields.get("categories"))
     facet = category_name(fields.get("categories"))
     images, audios = (
-        [something(cell) for cell in _joined(frame, fields.get(name))]
-        for name in ("image", "audio")
+        [cell.strip() for cell in _joined(frame, fields.get(name))] for name in ("image", "audio")
     )
-    rest = _attributes(frame, layout, "items")
+    groups = [_id(cell) for cell in Cells.of(frame, fields.get("group")).all()]
+    rest = _attributes(frame, layout, "items", text_columns)
     good = np.flatnonzero(reason == "").tolist()
     items: list[Item] = []
     for i in good:
@@ -521,6 +523,8 @@ def clean_items(
             attributes["year"] = year
         if facet and categories[i]:
             attributes[facet] = categories[i]
+        if groups[i]:
+            attributes[GROUP] = groups[i]
         items.append(
             Item(
                 item_id=ids[i],
@@ -538,11 +542,11 @@ def clean_items(
 
 
 def clean_users(
-    frame: pd.DataFrame, layout: Layout, source: str
+    frame: pd.DataFrame, layout: Layout, source: str, text_columns: AbstractSet[str] = frozenset()
 ) -> tuple[list[User], list[Rejected]]:
     ids = [_id(cell) for cell in Cells.of(frame, layout.fields.get("user_id")).all()]
     reason = _faulty(frame, layout, ids, "user_id")
-    rest = _attributes(frame, layout, "users")
+    rest = _attributes(frame, layout, "users", text_columns)
     users = [
         User(user_id=ids[i], source=source, attributes=rest[i])
         for i in np.flatnonzero(reason == "").tolist()
@@ -574,7 +578,7 @@ def _year(title: object) -> int | None:
 
 
 def _extra(
-    frame: pd.DataFrame, layout: Layout, table: TableName
+    frame: pd.DataFrame, layout: Layout, table: TableName, text_columns: AbstractSet[str]
 ) -> dict[str, list[Scalar | list[str]]]:
     """Columns that are no canonical field, by clean name: those that the mapping names so, then the
     rest.
@@ -584,7 +588,9 @@ def _extra(
         if name not in FIELDS[table]:
             is_list = bool(spec.separator or spec.flags)
             attributes[name] = (
-                list(_lists(frame, spec)) if is_list else _scalars(Cells.of(frame, spec))
+                list(_lists(frame, spec))
+                if is_list
+                else _scalars(Cells.of(frame, spec), spec.column in text_columns)
             )
     for column in layout.rest:
         name = attribute_name(column)
@@ -594,18 +600,22 @@ def _extra(
         if _is_sequence(column):
             attributes[name] = list(_lists(frame, ColumnRule(column=column, separator=" ")))
         else:
-            attributes[name] = _scalars(Cells(frame[column].to_numpy(dtype=object)))
+            attributes[name] = _scalars(
+                Cells(frame[column].to_numpy(dtype=object)), column in text_columns
+            )
     return attributes
 
 
-def _scalars(cells: Cells) -> list[Scalar | list[str]]:
-    values = [attribute(cell) for cell in cells.distinct]
+def _scalars(cells: Cells, are_text: bool) -> list[Scalar | list[str]]:
+    values = [attribute(cell, is_text=are_text) for cell in cells.distinct]
     return [values[code] for code in cells.codes.tolist()]
 
 
-def _attributes(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[Attributes]:
+def _attributes(
+    frame: pd.DataFrame, layout: Layout, table: TableName, text_columns: AbstractSet[str]
+) -> list[Attributes]:
     rows: list[Attributes] = [{} for _ in range(len(frame))]
-    for name, values in _extra(frame, layout, table).items():
+    for name, values in _extra(frame, layout, table, text_columns).items():
         for row, value in zip(rows, values, strict=True):
             if value != "" and value != []:
                 row[name] = value
@@ -622,33 +632,49 @@ def _is_sequence(column: str) -> bool:
     return column.endswith(":token_seq")
 
 
+_NAMED_BY = ("name", "title", "label", "value", "text", "id")
+"""Keys whose value stands for an object in a list, the first that it has."""
+
+
 def _list_literal(cell: str) -> list[object] | None:
     """A list as JSON or as Python writes it; None for other text in brackets."""
+    if not cell.endswith("]"):
+        return None
     try:
-        value = json.loads(cell)
+        value = literal(cell)
     except ValueError:
-        if not cell.endswith("]") or len(cell) > 20_000:
-            return None
-        try:
-            value = ast.literal_eval(cell)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
+        return None
     return value if isinstance(value, list) else None
 
 
-def attribute(cell: object) -> Scalar | list[str]:
-    """A cell as a number, a list or clean text; "" where it is empty. Leading zeros stay text."""
+def _flattened(values: Iterable[object]) -> Iterator[str]:
+    """The texts of a list: those of lists within it too, and the names of objects; an object
+    without a name as JSON.
+    """
+    for value in values:
+        if isinstance(value, list):
+            yield from _flattened(value)
+        elif isinstance(value, dict):
+            named = next((value[key] for key in _NAMED_BY if value.get(key)), None)
+            text = json.dumps(value, ensure_ascii=False, default=str) if named is None else named
+            yield clean_name(str(text))
+        elif value is not None:
+            yield clean_name(str(value))
+
+
+def attribute(cell: object, *, is_text: bool = False) -> Scalar | list[str]:
+    """A cell as a number, a list or clean text; "" where it is empty. Leading zeros stay text, and
+    so do all numbers if the column holds text (`is_text`).
+    """
     if not isinstance(cell, str):
         return float(cell) if isinstance(cell, int | float) else str(cell)
     cell = cell.strip()
-    if cell in _NOTHING:
-        return ""
-    if _NUMBER.match(cell) and len(cell) < 16:
+    if not is_text and _NUMBER.match(cell) and len(cell) < 16:
         return float(cell) if any(mark in cell for mark in ".eE") else int(cell)
     if cell.startswith("["):
         value = _list_literal(cell)
         if value is not None:
-            return [clean_name(str(one)) for one in value if not isinstance(one, dict | list)][:50]
+            return list(_flattened(value))
     return _BROKEN.sub("", clean_name(cell))
 
 
@@ -671,7 +697,7 @@ def split_list(cell: str, separator: str = "") -> list[str]:
     lists are read.
     """
     cell = cell.strip()
-    if cell in _NOTHING or cell == "(no genres listed)":
+    if not cell or cell == "(no genres listed)":
         return []
     if not cell.startswith("[") and "&" in cell:
         # Before splitting: an entity ends in a semicolon.
@@ -686,12 +712,14 @@ def split_list(cell: str, separator: str = "") -> list[str]:
     return list(dict.fromkeys(one for one in (_folded(part) for part in parts) if one))
 
 
-def _contexts(frame: pd.DataFrame, layout: Layout, table: TableName) -> list[str]:
+def _contexts(
+    frame: pd.DataFrame, layout: Layout, table: TableName, text_columns: AbstractSet[str]
+) -> list[str]:
     """[n] compact JSON objects of the columns that are no canonical field; "" where a row has
     none.
     """
     parts = []
-    for name, values in _extra(frame, layout, table).items():
+    for name, values in _extra(frame, layout, table, text_columns).items():
         key = json.dumps(name, ensure_ascii=False) + ":"
         texts: dict[object, str] = {"": ""}
         column = []
@@ -738,7 +766,7 @@ def rejected(
     """Rows with their line number and reason, as text that any file can hold."""
     if not len(rows):
         return []
-    names = [str(name) for name in frame.columns if name not in (LINE, BROKEN)]
+    names = [str(name) for name in frame.columns if name not in (LINE, BROKEN, ROW)]
     columns = [frame[name].to_numpy(dtype=object)[rows].tolist() for name in names]
     lines = frame[LINE].to_numpy()[rows].tolist()
     return [

@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from limner.core.interactions import NO_TIME
-from limner.ingest.clean import number_text, numbers_of, something
+from limner.ingest.clean import number_text, numbers_of
+from limner.ingest.missing import something
 from limner.ingest.read import META
 from limner.ingest.times import day_comes_first, is_clock, parse_times
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import compress, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,8 @@ from limner.core.messages import Message, message
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import Attributes, IngestReport, Item, Scale, TableReport, User, Value
 from limner.core.telemetry import logged
+from limner.core.variants import Variants
+from limner.ingest.broken_text import MARK, BrokenLetters, mend_letters
 from limner.ingest.clean import (
     CleanEvents,
     GivenIds,
@@ -33,25 +35,43 @@ from limner.ingest.clean import (
     clean_users,
     identify,
     rejected,
-    something,
     split_list,
 )
 from limner.ingest.column_profile import LOOK, TableProfile
+from limner.ingest.column_types import ColumnTypes, named_as_codes
 from limner.ingest.mapping import (
+    FIELDS,
+    ROW,
     ColumnRule,
     FileFormat,
     Join,
     Layout,
     Mapping,
     TableName,
-    as_rule,
     load_mapping,
     meanings_of,
     nameless,
     resolve,
 )
-from limner.ingest.read import BROKEN, LINE, META, TableChunk, as_text, estimated_rows, read_table
-from limner.ingest.refine_layout import by_name_notes, refine_events, split_lists
+from limner.ingest.missing import MissingCells, something
+from limner.ingest.pivot import looks_pivoted, pivoted
+from limner.ingest.read import (
+    BROKEN,
+    LINE,
+    META,
+    RAW,
+    TableChunk,
+    as_text,
+    estimated_rows,
+    read_table,
+)
+from limner.ingest.refine_layout import (
+    by_name_notes,
+    refine_events,
+    refine_items,
+    split_lists,
+    without_events,
+)
 from limner.ingest.rejects import RejectedRows
 from limner.ingest.shared_titles import shared_title, without_title
 from limner.store import EventColumns, Store
@@ -113,10 +133,13 @@ def _mapping_of(mapping: str | Mapping | None) -> Mapping:
 def _read_all(run: "IngestRun", sources: Sources, rows: int) -> None:
     """Read users, then items, then events, `rows` rows at a time."""
     mapping = run.mapping
+    run.twofold = frozenset(sources.events) & frozenset(sources.items)
     for place in sources.users:
-        run.users(_chunks(place, mapping, "users", rows), place, estimated_rows(place))
+        read = partial(_chunks, place, mapping, "users", rows)
+        run.users(read, place, estimated_rows(place))
     for place in sources.items:
-        run.items(_chunks(place, mapping, "items", rows), place, rows, estimated_rows(place))
+        read = partial(_chunks, place, mapping, "items", rows)
+        run.items(read, place, rows, estimated_rows(place))
     for place in sources.events:
         read = partial(_chunks, place, mapping, "events", rows)
         run.events(read, place, estimated_rows(place))
@@ -146,9 +169,9 @@ def ingest_frames(
 
     with bad.settled(), store.loading():
         if users is not None:
-            run.users(chunks(users, "users frame"), "frame")
+            run.users(partial(chunks, users, "users frame"), "frame")
         if items is not None:
-            run.items(chunks(items, "items frame"), "frame", CHUNK_ROWS)
+            run.items(partial(chunks, items, "items frame"), "frame", CHUNK_ROWS)
         if events is not None:
             run.events(partial(chunks, events, "events frame"), "frame")
         run.finish(allow_unknown_items=allow_unknown_items)
@@ -210,7 +233,23 @@ def _chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterat
             yield TableChunk(frame, "query", first)
             first = False
         return
-    yield from read_table(place, mapping.read.get(table, FileFormat()), rows)
+    yield from _file_chunks(place, mapping, table, rows)
+
+
+def _file_chunks(place: str, mapping: Mapping, table: TableName, rows: int) -> Iterator[TableChunk]:
+    """The chunks of files; of a table of one attribute a row, pivoted, if the mapping says so or
+    says nothing of the table and its first rows look so.
+    """
+    reading = mapping.read.get(table, FileFormat())
+    chunks = read_table(place, reading, rows)
+    told = reading.pivot
+    if told is None and table != "events" and not mapping.table(table):
+        first = next(chunks, None)
+        if first is None:
+            return
+        told = looks_pivoted(TableProfile(first.frame))
+        chunks = chain([first], chunks)
+    yield from chunks if told is None else pivoted(chunks, told, table)
 
 
 @dataclass
@@ -264,49 +303,84 @@ class IngestRun:
         self.now = int(time.time() * 1000)
         self.day_first: bool | None = None
         self.list_marks: dict[tuple[str, str], str] = {}
+        self.times = mapping.times
         self.items_used: Counter[str] = Counter()
         self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
+        self.twofold: frozenset[str] = frozenset()
+        """Files that are both tables, of events and of items."""
+        self.rows_before: Counter[tuple[TableName, str]] = Counter()
+        self.missing = MissingCells(mapping)
+        self.broken: dict[tuple[TableName, str], BrokenLetters] = {}
 
     # ------------------------------------------------------------ tables
 
-    def users(self, chunks: Iterator[TableChunk], place: str, total: int | None = None) -> None:
-        source = self._source(place)
-        side = _side_tables(self.mapping, "users", Path(place).parent, CHUNK_ROWS)
+    def users(
+        self, read: Callable[[], Iterator[TableChunk]], place: str, total: int | None = None
+    ) -> None:
+        """Users; `read` opens the table, which is looked through first for the types of its
+        columns.
+        """
+        source, types = self._source(place), self._types("users", read)
+        side = _side_tables(self.mapping, "users", Path(place).parent, CHUNK_ROWS, self.notes)
         layout: Layout | None = None
         self.progress.start("users", total)
-        for chunk in chunks:
+        for chunk in read():
             layout = self._layout("users", chunk, layout, place)
-            users, bad = clean_users(chunk.frame, layout, source)
+            users, bad = clean_users(chunk.frame, layout, source, types.text)
             users = [_user_with_side(user, side) for user in users]
             added = self.store.add_users(users)
             self._count("users", chunk, bad, added.kept, added.merged)
         self.progress.done()
+        self._note_codes("users", types, layout)
 
     def items(
-        self, chunks: Iterator[TableChunk], place: str, rows: int, total: int | None = None
+        self,
+        read: Callable[[], Iterator[TableChunk]],
+        place: str,
+        rows: int,
+        total: int | None = None,
     ) -> None:
         """Items. Where many rows speak of one, its commonest title counts, and the first of
-        everything else.
+        everything else. `read` opens the table, as `users` takes it.
         """
         source = self._source(place)
         layout: Layout | None = None
-        side = _side_tables(self.mapping, "items", Path(place).parent, rows)
-        described = _ItemRows(source, side)
-        read = 0
+        side = _side_tables(self.mapping, "items", Path(place).parent, rows, self.notes)
+        types = self._types("items", read)
+        described = _ItemRows(source, side, types.text)
+        good = 0
         self.progress.start("items", total)
-        for chunk in chunks:
+        for chunk in read():
             layout = self._layout("items", chunk, layout, place)
             bad = described.add(chunk.frame, layout)
-            read += len(chunk.frame) - len(bad)
+            good += len(chunk.frame) - len(bad)
             self._count("items", chunk, bad, 0, 0)
         items = self._titled(described.items(), place)
         self.items_read.update(item.item_id for item in items)
+        self._note_variants(items, layout, place)
+        self._note_codes("items", types, layout)
         # Written at the end: an item that many rows describe is only then complete.
         added = self.store.add_items(items)
         self.tally["items"].kept += added.kept
-        self.tally["items"].merged += read - added.kept
+        self.tally["items"].merged += good - added.kept
         self.progress.done()
+
+    def _types(self, table: TableName, read: Callable[[], Iterator[TableChunk]]) -> ColumnTypes:
+        """The types of a table's columns, by the cells of all rows."""
+        types = ColumnTypes()
+        for chunk in read():
+            types.look(chunk.frame, table, self.missing)
+        return types
+
+    def _note_codes(self, table: TableName, types: ColumnTypes, layout: Layout | None) -> None:
+        """Say which attributes were kept as text though they are digits."""
+        if layout is None:
+            return
+        own = [rule.column for name, rule in layout.fields.items() if name not in FIELDS[table]]
+        names = sorted(types.codes.intersection([*own, *layout.rest]))
+        if names:
+            self.notes.append(message("ingest.kept_as_text", table=table, columns=", ".join(names)))
 
     def _titled(self, items: list[Item], place: str) -> list[Item]:
         """Items whose titles tell them apart: one that most of them share is none."""
@@ -334,7 +408,15 @@ class IngestRun:
             layout = self._layout("events", chunk, layout, place, read)
             if chunk.first:
                 count = Occurrences()
-            clean = clean_events(chunk.frame, layout, self.mapping, self.now, bool(self.day_first))
+            clean = clean_events(
+                chunk.frame,
+                layout,
+                self.mapping,
+                self.now,
+                bool(self.day_first),
+                self.times,
+                named_as_codes(chunk.frame),
+            )
             if clean.event_id is None:
                 hashes, again = identify(clean, count)
                 fresh, twice = ~again, np.zeros_like(again)
@@ -353,6 +435,20 @@ class IngestRun:
             return
         self._set_scale(source, extent.low, extent.high)
         self._note_times(layout, place, extent.last)
+
+    def _note_variants(self, items: Sequence[Item], layout: Layout | None, place: str) -> None:
+        """Say by which column items are variants of one thing."""
+        rule = layout.fields.get("group") if layout is not None else None
+        if rule is not None and (variants := Variants(items)):
+            self.notes.append(
+                message(
+                    "ingest.variants",
+                    file=_name(place),
+                    column=rule.column,
+                    groups=variants.groups,
+                    items=variants.items,
+                )
+            )
 
     def _set_scale(self, source: str, low: float, high: float) -> None:
         """Store the declared rating scale of a source, else the observed one."""
@@ -399,39 +495,87 @@ class IngestRun:
         place: str,
         read: Callable[[], Iterator[TableChunk]] = lambda: iter(()),
     ) -> Layout:
+        """The layout of a chunk, whose cells are made ready for it: those that stand for nothing
+        are emptied, and broken letters are marked.
+        """
+        self.notes += chunk.notes
+        self.missing.blank(chunk.frame, table, chunk.file, first=chunk.first)
+        made = self._columns_of(table, chunk, layout, place, read)
+        self._number(table, chunk.frame, made, place)
+        self._mend(table, chunk, made)
+        return made
+
+    def _columns_of(
+        self,
+        table: TableName,
+        chunk: TableChunk,
+        layout: Layout | None,
+        place: str,
+        read: Callable[[], Iterator[TableChunk]],
+    ) -> Layout:
         """The layout of a chunk: made anew for each file, widened where JSON lines bring new keys
         later.
         """
-        self.notes += chunk.notes
         frame = chunk.frame
-        self._blank(frame, table)
         columns = [str(c) for c in frame.columns if c not in META]
         if layout is not None and not chunk.first:
             layout = self._continued(table, frame, columns, layout, place)
             _blank_rules(frame, layout.fields.values())
             return layout
+        if not columns and BROKEN in frame:
+            raise _no_record(chunk, table)
         made = resolve(table, columns, self.mapping, f"'{chunk.file}'")
         if (table, _name(place)) not in self.noted:
             self.notes += by_name_notes(table, made, self.mapping, _name(place))
         if table == "events":
             made = self._refined(made, chunk, place, read)
-        elif not self.is_typed:
+        else:
             profile = TableProfile(frame)
-            self.notes += split_lists(
-                table, made, profile, self.mapping, _name(place), self.list_marks
-            )
+            if table == "items":
+                made = refine_items(made, profile, self.mapping)
+                if place in self.twofold:
+                    events = resolve("events", columns, self.mapping, f"'{chunk.file}'")
+                    made = without_events(made, events)
+            if not self.is_typed:
+                self.notes += split_lists(
+                    table, made, profile, self.mapping, _name(place), self.list_marks
+                )
         _blank_rules(frame, made.fields.values())
         if any(nameless(c) and not self.mapping.ignores(c) for c in columns):
             self.notes.append(message("ingest.unnamed_column", file=_name(place)))
         self._note_rest(table, made.rest, place)
         return made
 
-    def _blank(self, frame: pd.DataFrame, table: TableName) -> None:
-        """Empty, in place, the cells that stand for a missing value."""
-        if self.mapping.nothing:
-            for name in frame.columns.difference(list(META)):
-                frame[name] = frame[name].mask(frame[name].isin(self.mapping.nothing), "")
-        _blank_rules(frame, map(as_rule, self.mapping.table(table).values()))
+    def _number(self, table: TableName, frame: pd.DataFrame, layout: Layout, place: str) -> None:
+        """Number a chunk's rows where a field asks for it; over all files of the table."""
+        first = self.rows_before[table, place] + 1
+        self.rows_before[table, place] += len(frame)
+        fields = [name for name, rule in layout.fields.items() if rule.row]
+        if fields:
+            frame[ROW] = [str(number) for number in range(first, first + len(frame))]
+            for name in fields:
+                self.notes.append(message("ingest.row_numbers", file=_name(place), field=name))
+
+    def _mend(self, table: TableName, chunk: TableChunk, layout: Layout) -> None:
+        """Mark broken letters in a chunk's cells, and remember how many rows had some."""
+        broken = mend_letters(chunk.frame, layout)
+        if broken is not None:
+            first = self.broken.setdefault((table, chunk.file), broken)
+            if first is not broken:
+                first.rows += broken.rows
+
+    def _broken_notes(self) -> list[Message]:
+        return [
+            message(
+                "ingest.broken_letters",
+                file=Path(file).name,
+                table=table,
+                n=broken.rows,
+                line=broken.line,
+                cell=_excerpt(broken.cell),
+            )
+            for (table, file), broken in self.broken.items()
+        ]
 
     def _refined(
         self,
@@ -441,18 +585,17 @@ class IngestRun:
         read: Callable[[], Iterator[TableChunk]],
     ) -> Layout:
         """An events layout, corrected by the cells of the file's first chunk."""
-        nothing = self.mapping.nothing
 
         def later(column: str) -> list[str]:
+            nothing = self.missing.words("events", column, ())
             frames = (one.frame for one in read() if one.file == chunk.file)
-            cells = (
-                something(str(cell)) for one in frames if column in one for cell in one[column]
-            )
+            cells = (str(cell).strip() for one in frames if column in one for cell in one[column])
             return list(islice((cell for cell in cells if cell and cell not in nothing), LOOK))
 
         table, file = TableProfile(chunk.frame), f"'{_name(place)}'"
         refined = refine_events(layout, table, self.mapping, file, later, self.day_first)
         self.day_first = refined.day_first
+        self.times = self.mapping.times or refined.times
         self.notes += refined.notes
         return refined.layout
 
@@ -463,7 +606,7 @@ class IngestRun:
         known = [c for rule in layout.fields.values() for c in rule.sources] + layout.rest
         if self.mapping.returns:
             known.append(self.mapping.returns.split("=", 1)[0])
-        for name in set(known).difference(columns):
+        for name in set(known).difference([*columns, ROW]):
             frame[name] = ""
         ignores = self.mapping.ignores
         new = [c for c in columns if not (c in known or ignores(c) or nameless(c))]
@@ -565,7 +708,7 @@ class IngestRun:
             events=self.tally["events"].report(),
             items=self.tally["items"].report(),
             users=self.tally["users"].report(),
-            notes=list(dict.fromkeys(self.notes)),
+            notes=list(dict.fromkeys([*self.notes, *self.missing.notes(), *self._broken_notes()])),
         )
 
 
@@ -574,6 +717,26 @@ def _blank_rules(frame: pd.DataFrame, rules: Iterable[ColumnRule]) -> None:
         if rule.nothing and rule.column in frame:
             cells = frame[rule.column]
             frame[rule.column] = cells.mask(cells.str.strip().isin(rule.nothing), "")
+
+
+def _no_record(chunk: TableChunk, table: TableName) -> BadInputError:
+    """Why a file of which no row is a record cannot be used."""
+    first = chunk.frame.iloc[0]
+    return BadInputError(
+        "ingest.no_record",
+        file=f"'{chunk.file}'",
+        reason=first[BROKEN],
+        key="item_id" if table == "items" else "user_id",
+        line=first[LINE],
+        row=" ".join(str(first[RAW]).split())[:80],
+    )
+
+
+def _excerpt(cell: str) -> str:
+    """The part of a cell around its first broken letter, marked."""
+    text = re.sub("[\ud800-\udfff]", MARK, " ".join(cell.split()))
+    start = max(0, text.find(MARK) - 20)
+    return text[start : start + 40]
 
 
 def _name(place: str) -> str:
@@ -644,8 +807,13 @@ class _Extent:
 class _ItemRows:
     """The items that the rows of a file describe, complete when all rows are added."""
 
-    def __init__(self, source: str, side: list[tuple[Join, dict[str, list[str]]]]) -> None:
-        self._source, self._side = source, side
+    def __init__(
+        self,
+        source: str,
+        side: list[tuple[Join, dict[str, list[str]]]],
+        text_columns: frozenset[str],
+    ) -> None:
+        self._source, self._side, self._texts = source, side, text_columns
         self._items: dict[str, Item] = {}
         self._titles = _Titles()
         self._good: dict[int, tuple[str, str]] = {}
@@ -658,7 +826,7 @@ class _ItemRows:
         fresh = np.array([key not in good for key in keys], dtype=bool)
         fresh &= ~pd.Series(keys).duplicated().to_numpy()
         looked = frame[fresh].reset_index(drop=True)
-        items, places, bad = clean_items(looked, layout, self._source)
+        items, places, bad = clean_items(looked, layout, self._source, self._texts)
         chosen = np.flatnonzero(fresh)
         for place, item in zip(places, items, strict=True):
             good[keys[chosen[place]]] = (item.item_id, item.title)
@@ -670,7 +838,8 @@ class _ItemRows:
         lost = {keys[i] for i in chosen.tolist()} - good.keys()
         if lost and not fresh.all():
             again = ~fresh & np.array([key in lost for key in keys], dtype=bool)
-            bad += clean_items(frame[again].reset_index(drop=True), layout, self._source)[2]
+            twice = frame[again].reset_index(drop=True)
+            bad += clean_items(twice, layout, self._source)[2]
         self._titles.vote(good[key] for key in keys if key in good)
         return bad
 
@@ -724,33 +893,71 @@ def _fuller(old: Item, new: Item) -> Item:
 
 
 def _side_tables(
-    mapping: Mapping, of: TableName, folder: Path, rows: int
+    mapping: Mapping, of: TableName, folder: Path, rows: int, notes: list[Message]
 ) -> list[tuple[Join, dict[str, list[str]]]]:
-    """For each join of a table, id to the list of its values."""
+    """For each join of a table, id to the list of its values. What a limit left out is noted."""
     joins = (join for join in mapping.joins if join.of == of)
-    return [(join, _lookup(join, folder, rows, many=True)) for join in joins]
+    return [(join, _limited(join, _counted(join, folder, rows), notes)) for join in joins]
 
 
-def _lookup(join: Join, folder: Path, rows: int, *, many: bool) -> dict[str, list[str]]:
-    names = _lookup(join.through, folder, rows, many=False) if join.through else None
-    by_key: dict[str, list[str]] = {}
+def _counted(join: Join, folder: Path, rows: int) -> dict[str, Counter[str]]:
+    """By id, how many rows of a side table say each value, in the order of the rows."""
+    names = _names(join.through, folder, rows) if join.through else None
+    counts: dict[str, Counter[str]] = {}
+    for key, cell in _side_rows(join, folder, rows):
+        counts.setdefault(key, Counter()).update(dict.fromkeys(_side_values(cell, names), 1))
+    return counts
+
+
+def _names(join: Join, folder: Path, rows: int) -> dict[str, list[str]]:
+    """The values that a table gives for each key that is looked up in it."""
+    names: dict[str, list[str]] = {}
+    for key, cell in _side_rows(join, folder, rows):
+        if cell and cell not in (known := names.setdefault(key, [])):
+            known.append(str(attribute(cell)))
+    return names
+
+
+def _side_rows(join: Join, folder: Path, rows: int) -> Iterator[tuple[str, str]]:
+    """(key, cell) of each row. Raises BadInputError where a column is missing."""
     for chunk in read_table(str(folder / join.file), join.read, rows):
         for name in (join.key, join.column):
             if name not in chunk.frame:
                 raise BadInputError("ingest.side_table_column", file=chunk.file, column=name)
         for key, raw in zip(chunk.frame[join.key], chunk.frame[join.column], strict=True):
-            target = by_key.setdefault(key.strip(), [])
-            values = _side_values(str(raw), names, many=many)
-            fresh = [one for one in values if one and one not in target]
-            target += fresh[: join.limit - len(target)]
-    return by_key
+            yield key.strip(), something(str(raw))
 
 
-def _side_values(cell: str, names: dict[str, list[str]] | None, *, many: bool) -> list[str]:
-    """The values of a side table's cell: looked up in `names`, a list, or a single value."""
-    if names is not None:
-        return names.get(cell.strip(), [])
-    return split_list(cell) if many else [str(attribute(cell))]
+def _limited(
+    join: Join, counts: dict[str, Counter[str]], notes: list[Message]
+) -> dict[str, list[str]]:
+    """For each id the values that most rows say of it, of equals those that are commonest overall;
+    in the order of the rows.
+    """
+    overall = Counter(chain.from_iterable(own.elements() for own in counts.values()))
+    table: dict[str, list[str]] = {}
+    cut, left = 0, 0
+    for key, own in counts.items():
+        kept = set(sorted(own, key=lambda value: (-own[value], -overall[value]))[: join.limit])
+        table[key] = [value for value in own if value in kept]
+        cut, left = cut + (len(own) > join.limit), left + len(own) - len(kept)
+    if left:
+        notes.append(
+            message(
+                "ingest.side_table_cut",
+                file=join.file,
+                column=join.column,
+                limit=join.limit,
+                n=cut,
+                left=left,
+            )
+        )
+    return table
+
+
+def _side_values(cell: str, names: dict[str, list[str]] | None) -> list[str]:
+    """The values of a side table's cell: looked up in `names`, or a list."""
+    return names.get(cell, []) if names is not None else split_list(cell)
 
 
 def _with_side(item: Item, side: list[tuple[Join, dict[str, list[str]]]]) -> Item:

@@ -13,12 +13,15 @@ from limner.core.columns import ColumnMeaning, Meanings, Nouns, Role
 from limner.core.errors import BadInputError
 from limner.core.messages import Message, message
 from limner.core.settings import yaml_complaint
+from limner.ingest.column_names import more_names
 
+ROW = "__row__"
+"""Column that holds the number of a row in its table, where a field asks for it."""
 TableName = Literal["events", "items", "users"]
 
 FIELDS: dict[TableName, tuple[str, ...]] = {
     "events": ("event_id", "user_id", "item_id", "type", "rating", "value", "timestamp", "text"),
-    "items": ("item_id", "title", "text", "categories", "price", "image", "audio"),
+    "items": ("item_id", "title", "text", "categories", "price", "image", "audio", "group"),
     "users": ("user_id",),
 }
 
@@ -42,6 +45,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "session_user",
         "person_id",
         "author_id",
+        "username",
+        "user_name",
     ),
     "item_id": (
         "item_id",
@@ -146,6 +151,29 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "price": ("price", "unitprice", "unit_price", "list_price"),
     "image": ("image", "image_url", "imageurl", "poster"),
     "audio": ("audio", "audio_url", "preview_url"),
+    "group": (
+        "item_group_id",
+        "item_group",
+        "parent_asin",
+        "parent_sku",
+        "parent_id",
+        "parent_product_id",
+        "parent_item_id",
+        "variant_of",
+        "isvariantof",
+        "style_id",
+        "product_family",
+    ),
+}
+_LAST_RESORT = ("description",)
+"""A name that a field is only found by where no other of its names is there."""
+ALIASES = {
+    field: (
+        *(name for name in names if name not in _LAST_RESORT),
+        *(name for name in more_names(field) if name not in names),
+        *(name for name in names if name in _LAST_RESORT),
+    )
+    for field, names in ALIASES.items()
 }
 
 TYPE_ALIASES: dict[str, str] = {
@@ -219,6 +247,8 @@ class ColumnRule(StrictMapping):
     """0/1 columns; the value is the list of names of those that are 1."""
     nothing: list[str] = []
     """Cells of this column to read as missing, such as -1 for "seen, not rated"."""
+    row: bool = False
+    """The number of the row in its table, for a table without ids."""
     role: Role | None = None
     """What the column is; found by what it holds where it is not given. See `Role`."""
     label: str = ""
@@ -241,6 +271,17 @@ class ColumnRule(StrictMapping):
     """
 
 
+class Pivot(StrictMapping):
+    """How a table of one attribute a row becomes a table of one row an item (or user)."""
+
+    name: str
+    """The column of the attributes' names."""
+    value: str
+    """The column of their values."""
+    key: str = ""
+    """The column of the ids; empty: the one that is called so, else the first other column."""
+
+
 class FileFormat(StrictMapping):
     """How to read a table's file, where the file itself does not show it."""
 
@@ -249,6 +290,8 @@ class FileFormat(StrictMapping):
     """Names, for a file without a header."""
     encoding: str = ""
     quoting: bool = True
+    pivot: Pivot | None = None
+    """For a table of one attribute a row; of items or users."""
 
 
 class Join(StrictMapping):
@@ -292,15 +335,15 @@ class Mapping(StrictMapping):
     """`COLUMN=PREFIX`: rows where the column begins so are returns. Negative quantities are returns
     anyway.
     """
-    nothing: list[str] = []
+    nothing: list[str] | dict[str, list[str]] = []
     """Cells to read as missing in the whole data ("unknown", "-"), besides the usual words (NaN,
-    NULL, …).
+    NULL, …). By column: all words that count in it, in place of the usual ones.
     """
     allow_unknown_items: bool = False
     """Also store events if none of them is about an item of the items table."""
     times: str = ""
-    """Format of the times, in strptime's notation ("%d.%m.%Y %H:%M"). Empty: epoch numbers, ISO and
-    other common forms are recognised.
+    """Format of the times in strptime notation ("%d.%m.%Y %H:%M"), or `excel` or `excel-1904` for
+    day numbers of spreadsheets. Empty: epoch numbers, ISO and other common forms are recognised.
     """
     read: dict[TableName, FileFormat] = {}
     joins: list[Join] = []
@@ -382,6 +425,7 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
         if rule.role != "ignore" and not _is_absent(target, table, rule, columns)
     }
     _require_columns(table, named, mapping, columns, name)
+    named = {target: _numbered(rule) for target, rule in named.items()}
     taken = {column for rule in rules.values() for column in rule.sources}
     free = [c for c in columns if c not in taken and not mapping.ignores(c)]
     aliased = _aliased(table, free, rules)
@@ -391,6 +435,11 @@ def resolve(table: TableName, columns: Sequence[str], mapping: Mapping, name: st
         raise _no_key(key, columns, name)
     used = {rule.column for rule in aliased.values()}
     return Layout(fields, [c for c in free if c not in used and not nameless(c)])
+
+
+def _numbered(rule: ColumnRule) -> ColumnRule:
+    """A rule that asks for the row's number as one for the column that holds it."""
+    return rule.model_copy(update={"column": ROW}) if rule.row else rule
 
 
 def _is_absent(target: str, table: TableName, rule: ColumnRule, columns: Sequence[str]) -> bool:
@@ -493,6 +542,8 @@ def _no_key(key: str, columns: Sequence[str], name: str) -> BadInputError:
         if len(columns) == 1
         else message("mapping.hint_write", file=name)
     )
+    if key == "item_id" and len(columns) > 1:
+        hint = message("mapping.hint_rows", hint=hint)
     if looks_headless(columns):
         hint = message("mapping.hint_headless", hint=hint)
     return BadInputError(

@@ -19,7 +19,7 @@ from limner.ingest.mapping import (
 )
 from limner.ingest.propose_joins import ProposedJoin
 from limner.ingest.table_look import FieldGuess, ProposedTables, TableLook, label_of
-from limner.ingest.times import day_comes_first, is_slashed
+from limner.ingest.times import are_day_numbers, day_comes_first, is_slashed
 
 _ROLES = (
     "# role: taste (its values can be liked), time (decades), amount (low, mid and high), fact,",
@@ -57,9 +57,9 @@ def proposal(
     if twofold:
         columns = ", ".join(_quoted(column) for column in used["events"].columns)
         lines += ["", f"ignore: [{columns}]  # one file is both tables: each takes what it names"]
-    read = [_read_line(table, look) for table, look in used.items() if look.headless]
+    read = [_read_line(table, look) for table, look in used.items() if look.headless or look.pivot]
     if read:
-        lines += ["", "read:  # files without a header", *read]
+        lines += ["", "read:  # how files are read that do not show it", *read]
     if "events" in used:
         lines += _hints(used["events"])
     return "\n".join(lines) + "\n"
@@ -197,6 +197,9 @@ def _join_line(join: ProposedJoin) -> str:
 
 
 def _read_line(table: TableName, look: TableLook) -> str:
+    if (pivot := look.pivot) is not None:
+        told = f"name: {_quoted(pivot.name)}, value: {_quoted(pivot.value)}"
+        return f"  {table}: {{pivot: {{{told}, key: {_quoted(pivot.key)}}}}}  # an attribute a row"
     separator = f"separator: {_quoted(look.separator)}, " if look.separator else ""
     return f"  {table}: {{{separator}columns: [{', '.join(_quoted(c) for c in look.columns)}]}}"
 
@@ -219,6 +222,8 @@ def _hints(look: TableLook) -> list[str]:
     if kind is not None:
         lines += _type_lines(sorted(look.profile.ids(kind.column)))
     stamp = look.fields.get("timestamp")
+    if stamp is not None and are_day_numbers(look.profile[stamp.column].cells):
+        lines += ["", "times: excel  # day numbers of a spreadsheet, counted from 1900"]
     if stamp is not None and is_slashed(cells := list(look.profile[stamp.column].cells)):
         order = '"%d/%m/%Y"' if day_comes_first(cells) else '"%m/%d/%Y"'
         lines += ["", f"# times: {order}  # if the order of day and month is not read right"]

@@ -9,6 +9,7 @@ from limner.core.columns import Nouns
 from limner.core.errors import BadInputError
 from limner.ingest.column_profile import TableProfile
 from limner.ingest.mapping import FileFormat, looks_headless
+from limner.ingest.pivot import looks_pivoted, pivot_frame
 from limner.ingest.proposal_text import proposal
 from limner.ingest.propose_joins import propose_joins
 from limner.ingest.propose_nouns import nouns_of
@@ -49,7 +50,11 @@ def _look(file: str) -> TableLook:
     if headless:
         names = [f"column{i}" for i in range(1, len(columns) + 1)]
         frame = _frame(file, FileFormat(columns=names, separator=separator))
-    return TableLook(file, TableProfile(frame, _PROFILED_ROWS), headless, separator)
+    profile = TableProfile(frame, _PROFILED_ROWS)
+    pivot = looks_pivoted(profile)
+    if pivot is not None:
+        profile = TableProfile(pivot_frame([frame], pivot), _PROFILED_ROWS)
+    return TableLook(file, profile, headless, separator, pivot=pivot)
 
 
 def _frame(file: str, reading: FileFormat) -> pd.DataFrame:

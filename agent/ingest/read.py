@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -26,7 +26,9 @@ from charset_normalizer import from_bytes
 
 from limner.core.errors import BadInputError, StoreFullError
 from limner.core.messages import Message, message
-from limner.ingest.mapping import FileFormat
+from limner.ingest.literals import python_literal
+from limner.ingest.mapping import ROW, FileFormat
+from limner.ingest.quoted_rows import QuotedRows, newlines
 from limner.ingest.unpacking import bounded, unpacked
 
 LINE = "__line__"
@@ -35,7 +37,7 @@ BROKEN = "__broken__"
 """Column that holds a line which did not parse at all."""
 RAW = "__raw__"
 """Column that holds the start of such a line."""
-META = frozenset({LINE, BROKEN, RAW})
+META = frozenset({LINE, BROKEN, RAW, ROW})
 _CANDIDATES = ("\t", "::", "|", ";", ",")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
@@ -59,7 +61,7 @@ class TableChunk:
     first: bool
     """The first chunk of its file."""
     notes: tuple[Message, ...] = ()
-    """What a person should know of how the file was read; only in its first chunk."""
+    """What a person should know of how the file was read, in the first chunk that shows it."""
 
 
 def read_table(place: str, reading: FileFormat, rows: int) -> Iterator[TableChunk]:
@@ -172,18 +174,22 @@ def _read_stream(name: str, raw: IO[bytes], reading: FileFormat, rows: int) -> I
             raise BadInputError("table.empty", file=name)
         rows = max(1, min(rows, _CHUNK_BYTES * max(sample.count(b"\n"), 1) // len(sample)))
         encoding = reading.encoding or _encoding(name, sample, stream)
-        if not encoding.startswith("utf") and not reading.encoding:
-            notes.append(message("ingest.other_encoding", file=name, encoding=encoding))
+        if encoding != "utf-8-sig" and not reading.encoding:
+            known_as = (
+                f"{encoding} ({_USUAL_NAMES[encoding]})" if encoding in _USUAL_NAMES else encoding
+            )
+            notes.append(message("ingest.other_encoding", file=name, encoding=known_as))
         _check_encoding(encoding)
         text = sample.decode(encoding, errors="replace").lstrip("\ufeff")
         if _plain_name(name).endswith(_JSON_LINES) or text.lstrip().startswith("{"):
-            frames = _json_lines(name, stream, encoding, rows)
+            frames = _json_lines(name, stream, encoding, rows, notes)
         else:
-            frames = _delimited(name, stream, encoding, text, reading, rows)
+            frames = _delimited(name, stream, encoding, text, reading, rows, notes)
     first = True
     for frame in frames:
-        yield TableChunk(frame, name, first, tuple(notes) if first else ())
+        yield TableChunk(frame, name, first, tuple(notes))
         first = False
+        notes.clear()
 
 
 def _plain_name(name: str) -> str:
@@ -208,6 +214,8 @@ _OTHER_SCRIPTS = (
     "cp1256",
 )
 """Encodings of scripts other than Latin that tables are met in."""
+_USUAL_NAMES = {"gb18030": "GBK", "cp932": "Shift-JIS", "cp949": "EUC-KR"}
+"""What people call an encoding whose superset is used to read it."""
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 _UTF16_SHARE = 0.4
 """Share of NUL among every second byte from which a text without a mark is UTF-16."""
@@ -222,8 +230,8 @@ def _check_encoding(name: str) -> None:
 
 
 def _encoding(name: str, sample: bytes, stream: IO[bytes]) -> str:
-    """UTF-8 unless most of what is not ASCII does not decode; a stray broken byte costs its row,
-    not the file.
+    """UTF-8 unless most of what is not ASCII does not decode; a stray broken byte does not change
+    it.
     """
     if sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
@@ -360,7 +368,13 @@ def _evenness(lines: list[str], separator: str) -> float:
 
 
 def _delimited(
-    name: str, stream: IO[bytes], encoding: str, sample: str, reading: FileFormat, rows: int
+    name: str,
+    stream: IO[bytes],
+    encoding: str,
+    sample: str,
+    reading: FileFormat,
+    rows: int,
+    notes: list[Message],
 ) -> Iterator[pd.DataFrame]:
     separator = reading.separator or guess_separator(sample)
     text = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
@@ -369,26 +383,27 @@ def _delimited(
         return
     plain = separator == "\t" or not reading.quoting
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    reader = csv.reader(
-        text, delimiter=separator, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
-    )
+    quoted = QuotedRows(name, text, separator, notes, plain=plain)
     try:
-        columns = reading.columns or [cell.strip() for cell in next(reader)]
-        yield from _frames(reader, columns, rows, reader.line_num + 1, separator)
+        columns = reading.columns or [cell.strip() for cell in quoted.header()]
+        width = len(columns)
+        yield from _frames(
+            lambda rows: quoted.take(rows, width), columns, rows, quoted.line + 1, separator
+        )
     except csv.Error as error:
         raise BadInputError(
             "table.wrong_separator",
             file=name,
             separator=repr(separator),
             error=error,
-            line=reader.line_num,
+            line=quoted.line,
         ) from error
 
 
 def _frames(
-    lines: Iterator[list[str]], columns: list[str], rows: int, line: int, separator: str
+    take: Callable[[int], list[list[str]]], columns: list[str], rows: int, line: int, separator: str
 ) -> Iterator[pd.DataFrame]:
-    """Rows as frames, from 1-based line `line` on.
+    """Rows as frames, from 1-based line `line` on. `take` gives at most so many of the next rows.
 
     A short row is padded, one with too many cells is marked broken, blank lines are passed over. A
     row that swallowed whole lines, because a quote did not close, is cut into its lines again.
@@ -396,7 +411,7 @@ def _frames(
     width = len(columns)
     names = _distinct(columns)
     rows = max(1, min(rows, _CELLS // max(width, 1)))
-    while part := list(islice(lines, rows)):
+    while part := take(rows):
         widths = set(map(len, part))
         if widths == {width} and not _has_newline(part):
             numbers: Sequence[int] = range(line, line + len(part))
@@ -429,7 +444,7 @@ def _uneven(
     broken: list[str] = []
     for row in part:
         text = separator.join(row)
-        inner = text.count("\n") + text.count("\r") - text.count("\r\n")
+        inner = newlines(row)
         swallowed = inner and len(row) != width
         cut = [one.split(separator) for one in text.splitlines()] if swallowed else [row]
         for number, cells in enumerate(cut, line):
@@ -468,14 +483,17 @@ def _long_separator(
         )
     # A blank line is a row without cells, as csv has it.
     lines = (row.split(separator) if (row := line.rstrip("\r\n")) else [] for line in text)
-    yield from _frames(lines, columns, rows, first, separator)
+    yield from _frames(lambda rows: list(islice(lines, rows)), columns, rows, first, separator)
 
 
-def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Iterator[pd.DataFrame]:
+def _json_lines(
+    name: str, stream: IO[bytes], encoding: str, rows: int, notes: list[Message]
+) -> Iterator[pd.DataFrame]:
     text = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape")
-    records = _json_records(name, text)
+    read = _JsonRows(name, notes)
+    records = read.records(text)
     while part := list(islice(records, rows)):
-        flat = [{**_json_row(value), LINE: number} for number, value in part]
+        flat = [{**read.row(value), LINE: number} for number, value in part]
         keys = list(dict.fromkeys(key for row in flat for key in row))
         columns = {
             name: [row.get(key, "") for row in flat]
@@ -484,27 +502,57 @@ def _json_lines(name: str, stream: IO[bytes], encoding: str, rows: int) -> Itera
         yield pd.DataFrame(columns, dtype=object)
 
 
-def _json_records(name: str, text: IO[str]) -> Iterator[tuple[int, object]]:
-    """(number, value) of the elements of a JSON list, or (line number, text) of filled lines."""
-    start = text.read(_SAMPLE).lstrip()
-    text.seek(0)
-    if not start.startswith("["):
-        return ((number, line) for number, line in enumerate(text, 1) if line.strip())
-    try:
-        return iter(list(enumerate(json.load(text), 1)))
-    except ValueError as error:
-        raise BadInputError("table.bad_json", file=name, error=error) from error
+_QUOTED_KEY = re.compile(r"[{,]\s*u?'[^']*'\s*:")
 
 
-def _json_row(value: object) -> dict[str, object]:
-    """A record, or its JSON text, as flat cells; anything else as a broken row."""
-    try:
-        record = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        record = None
-    if isinstance(record, dict):
-        return flatten(record)
-    return {BROKEN: "not valid JSON", RAW: str(value)[:200]}
+class _JsonRows:
+    """Rows of a file of JSON, or of what Python printed instead; which is noted once."""
+
+    def __init__(self, name: str, notes: list[Message]) -> None:
+        self._name, self._notes = name, notes
+        self._noted = False
+
+    def records(self, text: IO[str]) -> Iterator[tuple[int, object]]:
+        """(number, value) of the elements of a list, or (line number, text) of filled lines."""
+        start = text.read(_SAMPLE).lstrip()
+        text.seek(0)
+        if not start.startswith("["):
+            return ((number, line) for number, line in enumerate(text, 1) if line.strip())
+        whole = text.read()
+        try:
+            values = json.loads(whole)
+        except ValueError as error:
+            values = self._printed(whole)
+            if not isinstance(values, list):
+                raise BadInputError("table.bad_json", file=self._name, error=error) from error
+        return iter(list(enumerate(values, 1)))
+
+    def row(self, value: object) -> dict[str, object]:
+        """A record, or its text, as flat cells; anything else as a broken row."""
+        record = value
+        if isinstance(value, str):
+            try:
+                record = json.loads(value)
+            except ValueError:
+                record = self._printed(value)
+        if isinstance(record, dict):
+            return flatten({str(key): cell for key, cell in record.items()})
+        quoted = isinstance(value, str) and _QUOTED_KEY.search(value)
+        fault = "not JSON: single quotes" if quoted else "not valid JSON"
+        return {BROKEN: fault, RAW: str(value)[:200]}
+
+    def _printed(self, text: str) -> object:
+        """What Python printed; None for other text."""
+        if _QUOTED_KEY.search(text[:_SAMPLE]) is None:
+            return None
+        try:
+            value = python_literal(text)
+        except ValueError:
+            return None
+        if not self._noted:
+            self._noted = True
+            self._notes.append(message("ingest.python_literals", file=self._name))
+        return value
 
 
 def flatten(record: dict[str, object], prefix: str = "") -> dict[str, object]:
@@ -513,11 +561,16 @@ def flatten(record: dict[str, object], prefix: str = "") -> dict[str, object]:
     for key, value in record.items():
         if isinstance(value, dict):
             row.update(flatten(value, f"{prefix}{key}."))
-        elif isinstance(value, list):
-            row[prefix + key] = json.dumps(value, ensure_ascii=False) if value else ""
+        elif isinstance(value, list | tuple | set):
+            listed = json.dumps(list(value), ensure_ascii=False, default=str)
+            row[prefix + key] = listed if value else ""
         else:
             row[prefix + key] = (
-                "" if value is None else value if isinstance(value, str) else json.dumps(value)
+                ""
+                if value is None
+                else value
+                if isinstance(value, str)
+                else json.dumps(value, default=str)
             )
     return row
 

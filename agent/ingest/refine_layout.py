@@ -22,10 +22,18 @@ from limner.ingest.mapping import (
     alias_key,
     plain_name,
 )
-from limner.ingest.times import day_comes_first, is_slashed, lacks_zone
+from limner.ingest.times import (
+    SPREADSHEET,
+    are_day_numbers,
+    day_comes_first,
+    is_slashed,
+    lacks_zone,
+)
 
 _DATES = ("date", "day", "event_date", "purchase_date", "order_date")
 _FEW_TYPES = 50
+_LARGE_GROUP = 20
+"""Items of one group, on average, above which they are no variants of one thing."""
 
 
 @dataclass
@@ -35,6 +43,8 @@ class RefinedLayout:
     layout: Layout
     day_first: bool | None = None
     """Whether slashed dates put the day first; None where they do not tell."""
+    times: str = ""
+    """How times are written, where the cells tell and the mapping does not."""
     notes: list[Message] = field(default_factory=list)
 
     def drop(self, name: str) -> None:
@@ -53,16 +63,19 @@ def refine_events(
     """Correct the columns that aliases found, by the cells of a file's first chunk. Columns named
     by the mapping stay.
 
-    A `value` without numbers and a `type` that rarely repeats become context. A time of day is
-    joined to the date beside it, and a time column without times is dropped. `later` gives the
-    first filled cells of a column from anywhere in the file. `day_first` is the date order that
-    earlier files of the table showed.
+    A `rating` that is never a number, a `value` without numbers and a `type` that rarely repeats
+    become context. A time of day is joined to the date beside it, and a time column without times
+    is dropped. `later` gives the first filled cells of a column from anywhere in the file.
+    `day_first` is the date order that earlier files of the table showed.
     """
     refined = RefinedLayout(Layout(dict(layout.fields), list(layout.rest)), day_first)
-    for name, denied in (("rating", _no_value), ("value", _no_value), ("type", _no_type)):
+    for name, denied in (("value", _no_value), ("type", _no_type)):
         rule = layout.fields.get(name)
         if rule and rule.column and name not in mapping.events and denied(table[rule.column]):
             refined.drop(name)
+    rating = layout.fields.get("rating")
+    if "rating" not in mapping.events and _is_never_a_number(rating, table, later):
+        refined.drop("rating")
     _refine_rating(refined, table, mapping, file)
     rule = layout.fields.get("timestamp")
     if rule and rule.column:
@@ -160,6 +173,45 @@ def by_name_notes(table: TableName, layout: Layout, mapping: Mapping, file: str)
 _MISTAKEN = ("text", "price", "value", "image", "audio")
 
 
+def refine_items(layout: Layout, table: TableProfile, mapping: Mapping) -> Layout:
+    """An items layout whose group, if a name alone found it, holds variants of one thing: most
+    groups are small. A wide one becomes an attribute.
+    """
+    rule = layout.fields.get("group")
+    if rule is None or not rule.column or "group" in mapping.items:
+        return layout
+    column = table[rule.column]
+    if column.is_key and column.distinct * _LARGE_GROUP >= len(column.cells):
+        return layout
+    fields = {name: one for name, one in layout.fields.items() if name != "group"}
+    return Layout(fields, [*layout.rest, rule.column])
+
+
+def without_events(layout: Layout, events: Layout) -> Layout:
+    """An items layout of a file that is also the events table: what an event's user, rating or time
+    is no attribute of the item.
+    """
+    of_events = {
+        column
+        for name, rule in events.fields.items()
+        if name in FIELDS["events"] and name != "item_id"
+        for column in rule.sources
+    }
+    return Layout(layout.fields, [column for column in layout.rest if column not in of_events])
+
+
+def _is_never_a_number(
+    rule: ColumnRule | None, table: TableProfile, later: Callable[[str], list[str]]
+) -> bool:
+    """Whether a column has cells, and none is a number. Asked of the file, so that a first chunk of
+    unreadable ratings does not decide.
+    """
+    if rule is None or not rule.column or table[rule.column].numeric:
+        return False
+    cells = later(rule.column)
+    return bool(cells) and not profile_column(rule.column, cells).numeric
+
+
 def _no_value(column: ColumnProfile) -> bool:
     return bool(column.cells) and column.numeric < 0.5
 
@@ -202,6 +254,9 @@ def _note_times(
     cells = table.all_cells(rule.column or rule.columns[0])
     if rule.column and not any(cells[:LOOK]):
         cells = later(rule.column)
+    if rule.column and are_day_numbers(cells[:LOOK]):
+        refined.times = SPREADSHEET
+        refined.notes.append(message("ingest.day_numbers", file=file, column=rule.column))
     if is_slashed(cells[:LOOK]):
         if refined.day_first is None:
             refined.day_first = day_comes_first(cells)

@@ -110,9 +110,9 @@ def _completed(events: list[dict[str, str]]) -> list[dict[str, str]]:
 
 def _read(run: IngestRun, table: TableName, chunk: TableChunk, source: str) -> None:
     if table == "users":
-        run.users(iter([chunk]), source)
+        run.users(lambda: iter([chunk]), source)
     elif table == "items":
-        run.items(iter([chunk]), source, len(chunk.frame))
+        run.items(lambda: iter([chunk]), source, len(chunk.frame))
     else:
         run.events(lambda: iter([chunk]), source)
 

@@ -11,7 +11,7 @@ from limner.core.columns import Role
 from limner.facts.column_roles import RoleGuess, facet_name, guess_role, is_registered
 from limner.ingest.clean import attribute, split_list
 from limner.ingest.column_profile import ColumnProfile, TableProfile
-from limner.ingest.mapping import ALIASES, TableName, alias_key, plain_name
+from limner.ingest.mapping import ALIASES, Pivot, TableName, alias_key, plain_name
 
 JOINED_SHARE = 0.1
 """Share of common ids from which two tables can be joined."""
@@ -55,6 +55,8 @@ class TableLook:
     separator: str
     table: TableName = "events"
     fields: dict[str, FieldGuess] = field(default_factory=dict)
+    pivot: Pivot | None = None
+    """How a table of one attribute a row became what is looked at."""
 
     @property
     def columns(self) -> list[str]:

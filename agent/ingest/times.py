@@ -26,6 +26,15 @@ _CENTURY_PIVOT = 69
 """Two-digit years from here on are of the 20th century (POSIX strptime)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS = (1900, 2100)
+_DAY = 86_400_000
+SPREADSHEET = "excel"
+"""The pattern of day numbers as spreadsheets count them; with "-1904", as old ones of Apple do."""
+_FIRST_DAYS = {SPREADSHEET: datetime(1899, 12, 30, tzinfo=UTC)} | {
+    f"{SPREADSHEET}-1904": datetime(1904, 1, 1, tzinfo=UTC)
+}
+"""Day 0 by pattern; 30 December makes up for a 29 February 1900 that spreadsheets count."""
+_DAY_NUMBERS = (25_569.0, 60_000.0)
+"""1970 to 2064, counted from 1900."""
 
 
 def parse_times(
@@ -36,11 +45,15 @@ def parse_times(
     Numbers are seconds since 1970, or milliseconds, microseconds or nanoseconds by their size (up
     to 1e11, 1e14, 1e17); 20190704 and 20190704183000 are a day and a second; 2019 is a year where
     all numbers are years. A time without a zone is read as UTC. `pattern` is a strptime format that
-    overrides all this; `day_first` reads 03/04/2011 as 3 April.
+    overrides all this, or `excel` or `excel-1904` for day numbers of spreadsheets; `day_first`
+    reads 03/04/2011 as 3 April.
     """
     series = pd.Series(list(cells), dtype=object)
     out = np.full(len(series), NO_TIME, dtype=np.int64)
     filled = np.array([bool(cell) for cell in cells], dtype=bool)
+    if pattern in _FIRST_DAYS:
+        _put_days(out, series, _FIRST_DAYS[pattern])
+        return out, filled & (out == NO_TIME)
     if pattern:
         _put(out, filled, series, pattern)
         return out, filled & (out == NO_TIME)
@@ -73,6 +86,24 @@ def parse_times(
     if words.any():
         _words(out, words, series, day_first)
     return out, filled & (out == NO_TIME)
+
+
+def _put_days(out: NDArray[np.int64], series: "pd.Series[str]", first: datetime) -> None:
+    """Read day numbers, counted from day 0, into `out`."""
+    number = np.array(pd.to_numeric(series, errors="coerce"), dtype=np.float64)
+    numeric = np.isfinite(number) & (np.abs(number) < 1e7)
+    start = (first - _EPOCH) // timedelta(milliseconds=1)
+    out[numeric] = np.rint(number[numeric] * _DAY).astype(np.int64) + start
+
+
+def are_day_numbers(cells: Sequence[str]) -> bool:
+    """Whether all cells that hold something are numbers in the range of a spreadsheet's days."""
+    filled = [cell for cell in cells if cell]
+    number = np.array(
+        pd.to_numeric(pd.Series(filled, dtype=object), errors="coerce"), dtype=np.float64
+    )
+    low, high = _DAY_NUMBERS
+    return bool(filled) and bool(((number >= low) & (number <= high)).all())
 
 
 def _words(

@@ -10,7 +10,7 @@ from limner.rank.batch import (
     with_context,
 )
 from limner.rank.channels import Catalogue, Channels, catalogue_of, fit_channels
-from limner.rank.diversify import diversify_list, idle_quotas
+from limner.rank.diversify import diversify_list, idle_quotas, one_of_each
 from limner.rank.eligibility import (
     allowed,
     check_context,
@@ -63,6 +63,7 @@ __all__ = [
     "idle_quotas",
     "lists",
     "load_model",
+    "one_of_each",
     "order",
     "order_many",
     "probabilities_of",

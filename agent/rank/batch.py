@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from limner.core.interactions import Interactions
 from limner.core.messages import Message, message
 from limner.core.schema import Audience, Item, RankedUser, RecommendationRequest, User
-from limner.rank.diversify import diversify_list
+from limner.core.variants import NO_VARIANTS, Variants
+from limner.rank.diversify import diversify_list, one_of_each
 from limner.rank.features import CANDIDATES, batches, tabulate
 from limner.rank.model import Model
 from limner.rank.order import OrderRequest, RankedCandidate, order_many
@@ -48,9 +49,9 @@ class HistoryBatch:
         span = slice(self.starts[user], self.starts[user + 1])
         return History(self.items[span], self.signal[span], time=self.time[span])
 
-    def had(self, item: int) -> NDArray[np.bool_]:
-        """[users] who had an item."""
-        events = np.flatnonzero(self.items == item)
+    def had(self, *items: int) -> NDArray[np.bool_]:
+        """[users] who had any of some items."""
+        events = np.flatnonzero(np.isin(self.items, items))
         had = np.zeros(len(self), dtype=bool)
         had[np.searchsorted(self.starts, events, side="right") - 1] = True
         return had
@@ -89,10 +90,13 @@ def lists(
     allowed: NDArray[np.bool_] | None,
     attributes: Mapping[str, User],
     demographics: Demographics | None,
+    variants: Variants = NO_VARIANTS,
 ) -> Iterator[UserList]:
-    """The n best items of every user in turn, as `order` has them one by one."""
+    """The n best items of every user in turn, as `order` has them one by one; of variants one, and
+    none of what the user had.
+    """
     context = [model.positions[item_id] for item_id in wishes.context if item_id in model.positions]
-    banned = frozenset(wishes.exclude) | frozenset(wishes.context)
+    banned = frozenset(wishes.exclude) | variants.with_variants(frozenset(wishes.context))
 
     def request_of(user: int) -> OrderRequest:
         own = batch.history(user)
@@ -101,7 +105,7 @@ def lists(
         if demographics is not None and not len(history.items):
             group = demographics.score(attributes[batch.user_ids[user]].attributes, model.item_ids)
         had = frozenset() if repeats else frozenset(model.item_ids[at] for at in own.items)
-        return OrderRequest(history, banned | had, demographic=group)
+        return OrderRequest(history, banned | variants.with_variants(had), demographic=group)
 
     size = max(n, CANDIDATES) if wishes.shapes else n
     for part in batches(model.channels, range(len(batch))):
@@ -116,7 +120,8 @@ def lists(
                     return first
                 return next(order_many(model, [request], allowed=allowed, n=k))
 
-            chosen = diversify_list(ordered, n, wishes, model, items)[:n]
+            one_each = one_of_each(ordered, variants)
+            chosen = diversify_list(one_each, n, wishes, model, items)[:n]
             yield UserList(batch.user_ids[user], chosen, cold=not len(request.history.items))
 
 
@@ -243,15 +248,17 @@ def audience(
     matching: Sequence[str],
     n: int | None,
     *,
+    variants: Variants = NO_VARIANTS,
     repeats: bool,
     advance: Callable[[int], None],
 ) -> Audience:
     """The n users (all where None) among `matching` ids that an item is likeliest for, best first.
 
-    Those who had it already are left out unless `repeats`.
+    Those who had it or a variant already are left out unless `repeats`.
     """
     position = model.positions[item.item_id]
-    had = batch.had(position)
+    same = (model.positions.get(one, position) for one in variants.of(item.item_id))
+    had = batch.had(*same)
     known = [batch.position[user_id] for user_id in matching if user_id in batch.position]
     users = [user for user in known if repeats or not had[user]]
     reached = reach(model, batch, users, position, advance)

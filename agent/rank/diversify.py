@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from limner.core.filters import parse_short, values_of
 from limner.core.schema import Item, RecommendationRequest, Scalar
+from limner.core.variants import Variants
 from limner.rank.channels import Catalogue
 from limner.rank.features import CANDIDATES
 from limner.rank.model import Model
@@ -38,6 +39,27 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 _MORE = 4
 """Factor by which the number of candidates grows where quotas leave too few."""
+
+
+def one_of_each(
+    ordered: Callable[[int], Sequence[RankedCandidate]], variants: Variants
+) -> Callable[[int], Sequence[RankedCandidate]]:
+    """An order of items without those that are variants of a better one; as long as before while
+    the catalogue has others.
+    """
+    if not variants:
+        return ordered
+
+    def distinct(k: int) -> list[RankedCandidate]:
+        size = k
+        while True:
+            ranked = ordered(size)
+            kept = [*variants.distinct(ranked, lambda one: one.candidate.item_id)]
+            if len(kept) >= k or len(ranked) < size:
+                return kept[:k]
+            size *= 2
+
+    return distinct
 
 
 def diversify_list(

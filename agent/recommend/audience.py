@@ -77,6 +77,7 @@ class AudienceFinder:
             item,
             matching,
             n,
+            variants=self._state.catalogue.snapshot().variants,
             repeats=repeats,
             advance=self._progress.advance,
         )

@@ -38,6 +38,7 @@ from limner.rank import (
     UserList,
     diversify_list,
     lists,
+    one_of_each,
     order,
     shelf_flags,
     shortfall,
@@ -133,12 +134,14 @@ class RecommendationPipeline:
 
         If the request names items, each of them comes once. Otherwise at least `n` come, while the
         catalogue has them. Left out are items the user has had (unless `repeats`), excluded items,
-        and the items of this visit.
+        and the items of this visit; and variants of what was had or visited. Of several variants
+        the best comes back.
         """
         with timed(self.watch, "rank"):
             if request.items is None:
                 had = frozenset() if request.repeats else past.had
-                omitted = had | {*request.exclude, *request.context}
+                variants = self.derived.catalogue.snapshot().variants
+                omitted = variants.with_variants(had | {*request.context}) | {*request.exclude}
                 return self._order(profile, past, request, exclude=omitted, n=request.n)
             named = dict.fromkeys(request.items)
             # Fusion learned places among candidates that the user had not had.
@@ -213,7 +216,8 @@ class RecommendationPipeline:
                     }
             return [*ranked[: k - len(more)], *more.values()]
 
-        return diversify_list(joined, self.depth(request), request, model, world.items, stated)
+        one_each = one_of_each(joined, world.variants)
+        return diversify_list(one_each, self.depth(request), request, model, world.items, stated)
 
     def shortlist(
         self,
@@ -519,6 +523,7 @@ class RecommendationPipeline:
             allowed=self.derived.ranker.allowed(request),
             attributes=people,
             demographics=self.derived.catalogue.demographics() if known else None,
+            variants=self.derived.catalogue.snapshot().variants,
         ):
             yield self._plain(ranked, request, notes)
 

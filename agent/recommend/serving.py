@@ -8,7 +8,8 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import compress
+from itertools import compress, islice
+from operator import itemgetter
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -397,7 +398,10 @@ class RecommendationService:
     def popular(self, n: int, request: RecommendationRequest) -> list[PopularItem]:
         """The items with the most users, among those that a request allows."""
         items = self._fitting(request)
-        found = most_had(self._derived.catalogue.holders(), items.keys(), n)
+        variants = self._derived.catalogue.snapshot().variants
+        holders = self._derived.catalogue.holders()
+        most = most_had(holders, items.keys(), len(items) if variants else n)
+        found = islice(variants.distinct(most, itemgetter(0)), n)
         return [
             PopularItem(item=items[one], rank=rank, users=users)
             for rank, (one, users) in enumerate(found, 1)
@@ -416,7 +420,10 @@ class RecommendationService:
             with self._derived.request_snapshot():
                 self._trainer.ready(RecommendationRequest())  # embeds what is not
             nearest = near_in_text(self._derived.vectors.items(), item_id)
-        listed = [(items[one], score) for one, score in nearest if one in items][:n]
+        variants = self._derived.catalogue.snapshot().variants
+        own = {*variants.of(item_id)} - {item_id}
+        fitting = ((items[one], score) for one, score in nearest if one in items and one not in own)
+        listed = islice(variants.distinct(fitting, lambda pair: pair[0].item_id), n)
         return [
             Neighbor(item=one, rank=rank, score=round(score, 6))
             for rank, (one, score) in enumerate(listed, 1)

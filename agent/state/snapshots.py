@@ -17,6 +17,7 @@ from limner.core.schema import Event, Item, Scale, User
 from limner.core.sensitive import SensitiveNames
 from limner.core.settings import Settings
 from limner.core.signals import RATED_TYPES, signals
+from limner.core.variants import NO_VARIANTS, Variants
 from limner.facts import Population, build_population, load_population
 from limner.retrieve import Demographics, count_demographics, load_demographics
 from limner.retrieve.cooccurrence import Holders, holders_of, load_holders
@@ -82,6 +83,8 @@ class CatalogueSnapshot:
     """What things of the catalogue are called."""
     lexicons: dict[str, Lexicon] = field(default_factory=dict)
     facets: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    variants: Variants = NO_VARIANTS
+    """Which items are variants of one thing."""
 
     def facets_of(self, item: Item) -> dict[str, list[str]]:
         """Facet values of an item, read once."""
@@ -144,8 +147,9 @@ class CatalogueState(DerivedPart):
             population, counted = old.population, old.counted
         else:
             population, counted = self._population(now, items, scales, meanings)
+        variants = old.variants if old and same else Variants(items.values())
         self._snapshot = CatalogueSnapshot(
-            stamp, catalogue, counted, items, scales, population, meanings.nouns
+            stamp, catalogue, counted, items, scales, population, meanings.nouns, variants=variants
         )
         if old is not None and same and old.population is population:
             self._snapshot.lexicons, self._snapshot.facets = old.lexicons, old.facets

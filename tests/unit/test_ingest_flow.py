@@ -72,7 +72,7 @@ def test_each_bad_row_is_rejected_with_line_and_reason(bench: Bench) -> None:
         "missing timestamp": 1,
         "wrong number of cells": 1,
         "user_id too long": 1,
-        "broken text (NUL or lone surrogate)": 1,
+        "NUL in a cell": 1,
     }
     rows = bench.rejected(report)
     assert [row["line"] for row in rows] == list(range(3, 17))
@@ -85,17 +85,32 @@ def test_each_bad_row_is_rejected_with_line_and_reason(bench: Bench) -> None:
     }
 
 
-@pytest.mark.parametrize("broken", [b"\xed\xa0\x80", b"\x00", b"\xff"])
-def test_broken_bytes_cost_their_row_only(bench: Bench, broken: bytes) -> None:
+@pytest.mark.parametrize("broken", [b"\xed\xa0\x80", b"\xff", b"\xe4\xb8"])
+def test_a_broken_byte_is_read_and_said(bench: Bench, broken: bytes) -> None:
     lines = [
         b"user_id,item_id,text,note",
         "u1,i1,Café,ok".encode(),
-        b"u2,i2,bad" + broken + b",ok",
-        "u3,i3,naïve,é".encode(),
+        b"u2,i2,ba" + broken + b"d,ok",
+        "u3,i3,naïve,é à ü ö ñ".encode(),
+        b"u4,i4,fine,no" + broken + b"te",
     ]
     report = bench.run(bench.write("e.csv", b"\n".join(lines) + b"\n"))
-    assert report.events.reasons == {"broken text (NUL or lone surrogate)": 1}
-    assert bench.rejected(report)[0]["line"] == 3
+    assert (report.events.kept, report.events.rejected) == (4, 0)
+    mark = "\ufffd" * len(broken)
+    assert [e.text for e in bench.events()] == ["Café", f"ba{mark}d", "naïve", "fine"]
+    assert bench.events()[3].context == {"note": f"no{mark}te"}
+    (note,) = [n.text for n in report.notes if "\ufffd" in n.text]
+    assert "2 rows" in note
+    assert "line 3" in note
+    assert f"ba{mark}d" in note
+    assert "read: {events: {encoding:" in note
+
+
+def test_a_broken_byte_in_an_id_costs_its_row(bench: Bench) -> None:
+    lines = [b"user_id,item_id,text", "u1,i1,Café".encode(), b"u\xff,i2,ok", b"u2,i2\x00,ok"]
+    report = bench.run(bench.write("e.csv", b"\n".join(lines) + b"\n"))
+    assert report.events.reasons == {"broken letter in an id": 1, "NUL in a cell": 1}
+    assert [row["line"] for row in bench.rejected(report)] == [3, 4]
 
 
 def test_broken_text_in_json(bench: Bench) -> None:
@@ -108,7 +123,11 @@ def test_broken_text_in_json(bench: Bench) -> None:
     ]
     report = bench.run(bench.write("e.jsonl", "\n".join(lines)))
     assert report.events.kept == 1
-    assert report.events.reasons == {"broken text (NUL or lone surrogate)": 2, "not valid JSON": 2}
+    assert report.events.reasons == {
+        "broken letter in an id": 1,
+        "NUL in a cell": 1,
+        "not valid JSON": 2,
+    }
     assert "{oops" in json.dumps(bench.rejected(report))
 
 
@@ -119,7 +138,7 @@ def test_bad_rows_of_items_and_users(bench: Bench, table: str) -> None:
     report = bench.run(items=path) if table == "items" else bench.run(users=path)
     counts = report.items if table == "items" else report.users
     assert (counts.read, counts.kept, counts.merged, counts.rejected) == (4, 1, 1, 2)
-    assert counts.reasons == {f"missing {key}_id": 1, "broken text (NUL or lone surrogate)": 1}
+    assert counts.reasons == {f"missing {key}_id": 1, "NUL in a cell": 1}
 
 
 def test_reading_again_changes_nothing(bench: Bench) -> None:
@@ -504,6 +523,15 @@ def test_an_events_file_as_items(bench: Bench) -> None:
     assert (item.title, item.price, item.attributes) == ("Tea", 2.5, {})
 
 
+def test_what_is_of_the_event_is_no_attribute_of_its_item(bench: Bench) -> None:
+    text = "user_id,sku,title,rating,time,colour\nu,a,Tea,5,1365029107,red\nv,b,Pot,3,1365029108,\n"
+    path = bench.write("e.csv", text)
+    report = bench.run(path, items=path)
+    assert (report.items.kept, report.events.kept) == (2, 2)
+    assert [item.attributes for item in bench.store.items()] == [{"colour": "red"}, {}]
+    assert bench.events()[0].context == {"title": "Tea", "colour": "red"}
+
+
 def test_joins(bench: Bench) -> None:
     items = bench.write("movies.csv", "movie,title\n1,A\n2,B\n")
     bench.write("genres.csv", "movie,genre\n1,x\n1,y\n1,x\n2,z\n")
@@ -534,6 +562,34 @@ def test_joins(bench: Bench) -> None:
                 "joins": [{"file": "cast.csv", "key": "nope", "column": "person", "into": "x"}]
             },
         )
+
+
+def test_a_cut_side_table_keeps_the_commonest_values_and_says_so(bench: Bench) -> None:
+    items = bench.write("movies.csv", "movie,title\n1,A\n2,B\n3,C\n")
+    first = ["1,odd", "1,rare", "1,dark", "1,funny", "1,funny"]
+    others = ["2,dark", "2,slow", "3,dark", "3,dark"]
+    bench.write("tags.csv", "\n".join(["movie,tag", *first, *others]) + "\n")
+    join = {"file": "tags.csv", "key": "movie", "column": "tag", "into": "tags", "limit": 2}
+    report = bench.run(items=items, mapping={"joins": [join]})
+    found = {item.item_id: item.attributes["tags"] for item in bench.store.items()}
+    assert found == {"1": ["dark", "funny"], "2": ["dark", "slow"], "3": ["dark"]}
+    (note,) = [one.text for one in report.notes if "tags.csv" in one.text]
+    assert "1 id has more than 2 values of tag" in note
+    assert "2 values left out" in note
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 100])
+def test_rows_may_be_numbered(bench: Bench, chunk_rows: int) -> None:
+    mapping = {"items": {"item_id": {"row": True}}}
+    path = bench.write("i.csv", 'title,genre\nA,x\n\n"B\nb",y\nA,x\n')
+    report = bench.run(items=path, mapping=mapping, chunk_rows=chunk_rows)
+    assert (report.items.read, report.items.kept) == (3, 3)
+    items = bench.store.items()
+    assert [(item.item_id, item.title) for item in items] == [("1", "A"), ("2", "B b"), ("3", "A")]
+    assert all("__row__" not in item.attributes for item in items)
+    assert any("number of the row is the item_id" in note.text for note in report.notes)
+    again = bench.run(items=path, mapping=mapping, chunk_rows=chunk_rows)
+    assert (again.items.kept, bench.store.items()) == (0, items)
 
 
 def test_json_keys_that_come_late(bench: Bench) -> None:

@@ -101,6 +101,51 @@ def test_json_lines_and_json(bench: Bench) -> None:
     )
 
 
+def test_lines_that_python_printed(bench: Bench) -> None:
+    rows = [
+        {"username": "u1", "hours": 1.5, "product_id": "007", "text": 'Can\'t stop, "great"'},
+        {"username": "u2", "product_id": "008", "early": False, "tags": ("a", "b"), "date": None},
+    ]
+    printed = "\n".join(map(repr, rows)).replace("'username'", "u'username'")
+    report = bench.run(bench.write("steam.json", printed + "\n"))
+    assert report.events.kept == 2
+    assert any("what Python prints" in note.text for note in report.notes)
+    first, second = bench.events()
+    assert (first.user_id, first.item_id) == ("u1", "007")
+    assert (first.text, first.context["hours"]) == ('Can\'t stop, "great"', 1.5)
+    assert second.context == {"early": "false", "tags": ["a", "b"]}
+    again = bench.run(bench.write("list.json", repr(rows)))
+    assert (again.events.read, again.events.kept) == (2, 0)
+
+
+def test_lines_that_are_neither_json_nor_python(bench: Bench) -> None:
+    path = bench.write("e.json", "{'user_id': 'u1', 'item_id': NaN?}\n" * 2)
+    with pytest.raises(BadInputError, match=r"not JSON: single quotes.*line 1 is"):
+        bench.run(path)
+
+
+def test_no_list_is_cut(bench: Bench) -> None:
+    tags = [f"tag{n:03}" for n in range(80)]
+    long = [f"a rather long value of a list, number {n}" for n in range(1200)]
+    rows = [
+        {"item_id": "z1", "categories": tags, "seen": long},
+        {"item_id": "z2", "categories": [["Books", "Fiction"], ["Gifts"]]},
+        {"item_id": "z3", "categories": [{"id": 16, "name": "Animation"}, {"id": 35}]},
+    ]
+    path = bench.write("i.json", "\n".join(map(json.dumps, rows)))
+    bench.run(items=path)
+    items = {item.item_id: item for item in bench.store.items()}
+    assert items["z1"].categories == tags
+    assert items["z1"].attributes["seen"] == long
+    assert items["z2"].categories == ["Books", "Fiction", "Gifts"]
+    assert items["z3"].categories == ["Animation", "35"]
+    cells = "\n".join(f'{one}\t"{rows_}"' for one, rows_ in (("y1", long), ("y2", tags)))
+    bench.run(items=bench.write("i.tsv", "item_id\tseen\n" + cells.replace('"', "") + "\n"))
+    item = bench.store.item("y1")
+    assert item is not None
+    assert item.attributes["seen"] == long
+
+
 def test_parquet_and_excel(bench: Bench) -> None:
     frame = pd.DataFrame(ROWS, columns=["user_id", "item_id", "rating", "timestamp"])
     frame.to_parquet(bench.folder / "e.parquet")
@@ -233,6 +278,10 @@ def test_not_utf8_is_said(bench: Bench, encoding: str, word: str) -> None:
 @pytest.mark.parametrize(
     ("encoding", "header", "title"),
     [
+        ("gbk", "item_id,title,品牌", "红色的帆布鞋，秋季新款"),
+        ("shift_jis", "item_id,title,メーカー", "赤いスニーカーと青い茶碗"),
+        ("euc_kr", "item_id,title,상표", "가을밤의 빨간 운동화"),
+        ("euc_jp", "item_id,title,メーカー", "赤いスニーカーと青い茶碗"),
         ("gb18030", "item_id,title,品牌", "红色的帆布鞋，秋季新款"),
         ("big5", "item_id,title,品牌", "紅色的帆布鞋，秋季新款"),
         ("cp932", "item_id,title,メーカー", "赤いスニーカーと青い茶碗"),
@@ -251,7 +300,47 @@ def test_encodings_of_other_scripts_are_found(
     item = bench.store.item("3")
     assert item is not None
     assert item.title == f"{title} 3"
-    assert any(encoding in note.text for note in report.notes) or encoding.startswith("utf")
+    named = encoding.replace("_", "-"), encoding
+    noted = [note.text.lower() for note in report.notes]
+    assert any(name in text for name in named for text in noted) or encoding.startswith("utf")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "header", "title"),
+    [
+        ("gbk", "用户ID,商品ID,商品名称,类目,评分,时间", "紫砂茶壶"),
+        ("shift_jis", "ユーザーID,商品コード,商品名,ジャンル,評価,日時", "赤い茶碗"),
+        ("euc_kr", "사용자ID,상품번호,상품명,카테고리,평점,일시", "빨간 운동화"),
+        ("utf-16", "用户ID,商品ID,商品名称,类目,评分,时间", "紫砂茶壶"),
+    ],
+)
+def test_headers_in_other_languages_are_found(
+    bench: Bench, encoding: str, header: str, title: str
+) -> None:
+    rows = "".join(
+        f"u{n % 3},p{n},{title}{n},{title}/{title},{n % 5 + 1},2024-01-0{n + 1} 20:15:00\n"
+        for n in range(8)
+    )
+    path = bench.write("e.csv", f"{header}\n{rows}".encode(encoding))
+    report = bench.run(path, items=path)
+    assert report.events.kept == 8
+    first = bench.events()[0]
+    assert (first.user_id, first.item_id, first.type, first.value) == ("u0", "p0", "rating", 1.0)
+    assert first.timestamp is not None
+    item = bench.store.item("p3")
+    assert item is not None
+    assert (item.title, item.categories) == (f"{title}3", [f"{title}/{title}"])
+
+
+def test_names_that_begin_with_what_a_table_is_about(bench: Bench) -> None:
+    events = bench.write("r.csv", '"User-ID";"ISBN";"Book-Rating"\n"u1";"001";"5"\n')
+    items = bench.write("b.csv", "ISBN;Book-Title;description\n001;Kettles;about kettles\n")
+    bench.run(events, items=items)
+    (event,) = bench.events()
+    assert (event.item_id, event.type, event.value) == ("001", "rating", 5.0)
+    item = bench.store.item("001")
+    assert item is not None
+    assert (item.title, item.text) == ("Kettles", "about kettles")
 
 
 def test_the_letter_that_tells_the_encoding_may_come_late(bench: Bench) -> None:
@@ -306,6 +395,36 @@ def test_a_quote_that_does_not_close_swallows_no_rows(bench: Bench) -> None:
     report = bench.run(bench.write("e.csv", text))
     assert report.events.read == 3
     assert bench.store.counts().events == 3
+
+
+@pytest.mark.parametrize("chunk_rows", [5, 1000])
+def test_quotes_behind_a_backslash(bench: Bench, chunk_rows: int) -> None:
+    lines = [
+        '"id";"title";"by"',
+        '"1";"The \\"Blue\\"; Lantern";"Ann"',
+        '"2";"Kettles";"B. \\"Bob\\" Writer"',
+        '"3";"Third\\";"C. W"',
+        '"4";"a \\" b',
+        'c";"D"',
+        '"5";"C:\\new\\";"say ""hi"" \\x"',
+        '6;six \\"x\\" in;E',
+    ]
+    path = bench.write("t.csv", "\n".join(lines) + "\n")
+    chunks = [*read_table(path, FileFormat(), chunk_rows)]
+    frame = pd.concat([chunk.frame for chunk in chunks])
+    assert BROKEN not in frame
+    assert frame[["title", "by"]].to_numpy().tolist() == [
+        ['The "Blue"; Lantern', "Ann"],
+        ["Kettles", 'B. "Bob" Writer'],
+        ["Third\\", "C. W"],
+        ['a " b\nc', "D"],
+        ["C:\\new\\", 'say "hi" \\x'],
+        ['six "x" in', "E"],
+    ]
+    assert frame[LINE].to_list() == [2, 3, 4, 5, 7, 8]
+    notes = [note.text for chunk in chunks for note in chunk.notes]
+    assert len(notes) == 1
+    assert "backslash" in notes[0]
 
 
 def test_duplicate_and_empty_names_and_many_columns(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from limner.core.interactions import NO_TIME
-from limner.ingest.times import day_comes_first, is_clock, lacks_zone, parse_times
+from limner.ingest.times import are_day_numbers, day_comes_first, is_clock, lacks_zone, parse_times
 
 
 def read(cell: str, pattern: str = "", day_first: bool = False) -> datetime | None:
@@ -121,3 +121,27 @@ def test_clock_and_zone() -> None:
             "1365029107",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "pattern", "expected"),
+    [
+        ("45123.5", "excel", datetime(2023, 7, 16, 12, tzinfo=UTC)),
+        ("25569", "excel", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("45123.2916666667", "excel", datetime(2023, 7, 16, 7, tzinfo=UTC)),
+        ("43661", "excel-1904", datetime(2023, 7, 16, tzinfo=UTC)),
+        ("soon", "excel", None),
+        ("1e300", "excel", None),
+    ],
+)
+def test_day_numbers(cell: str, pattern: str, expected: datetime | None) -> None:
+    found = read(cell, pattern)
+    assert found == expected if expected is None else found is not None
+    if found is not None and expected is not None:
+        assert abs((found - expected).total_seconds()) < 0.01
+
+
+def test_day_numbers_are_told_from_other_numbers() -> None:
+    assert are_day_numbers(["45123.5", "", "25569"])
+    for cells in (["45123", "1365029107"], ["2019", "45123"], ["45123", "2019-10-01"], [""]):
+        assert not are_day_numbers(cells)
