@@ -11,6 +11,7 @@ from limner.core.progress import Progress, Quiet
 from limner.core.schema import (
     Audience,
     BuildReport,
+    Event,
     IngestReport,
     Profile,
     RecommendationRequest,
@@ -25,7 +26,8 @@ from limner.index.embedders import Embedder
 from limner.llm.session import ModelSession
 from limner.profile.builder import ProfileBuilder
 from limner.recommend.audience import AudienceFinder
-from limner.recommend.edits import DataEditor, Erased
+from limner.recommend.edits import DataEditor, EventPatch
+from limner.recommend.erasure import Erased, Eraser
 from limner.recommend.feedback import FeedbackService
 from limner.recommend.pipeline import RecommendationPipeline
 from limner.recommend.serving import RecommendationService
@@ -63,6 +65,7 @@ class Engine:
         self.pipeline = RecommendationPipeline(settings, store, state, models, watch)
         self.data = DataReader(store, state)
         self.edits = DataEditor(settings, store, state, self.portraits)
+        self.eraser = Eraser(settings, store, state)
         self.feedback = FeedbackService(store, self.edits)
         self.recommendations = RecommendationService(
             store, state, models, self.trainer, self.portraits, self.pipeline, self.feedback
@@ -160,10 +163,24 @@ class Engine:
         return self.audiences.find(n, for_item=for_item, like=like, where=where, repeats=repeats)
 
     def erase(self, user_id: str) -> Erased:
-        """Erase a user and all that names them. Raises UnknownIdError."""
-        erased = self.edits.erase(user_id)
+        """Erase a user and all that names them, and look at what is left; see `Eraser.erase`."""
+        erased = self.eraser.erase(user_id)
         self.recommendations.forget(user_id)
         return erased
+
+    def erase_event(self, event_id: str) -> Event:
+        """Erase one event and all that rests on it; see `DataEditor.erase_event`."""
+        event = self.edits.erase_event(event_id)
+        self.eraser.compact()
+        self.recommendations.forget(event.user_id)
+        return event
+
+    def correct_event(self, event_id: str, patch: EventPatch) -> Event:
+        """Change one event and all that rests on it; see `DataEditor.correct_event`."""
+        event = self.edits.correct_event(event_id, patch)
+        self.eraser.compact()
+        self.recommendations.forget(event.user_id)
+        return event
 
     async def close(self) -> None:
         await self.models.close()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import RLock, local
-from time import monotonic
+from time import monotonic, sleep
 
 import sqlalchemy as sa
 
@@ -25,7 +25,10 @@ from limner.store.dialects import (
     upsert,
 )
 from limner.store.locks import process_lock
+from limner.store.tombstones import names_erased
 
+_LOOK = 0.02
+"""Seconds between two tries to empty a log that others read."""
 _OPEN_WAIT = 30.0
 """Seconds for which an opening waits for another process that makes or upgrades the store."""
 
@@ -189,11 +192,40 @@ class Database:
         with suppress(sa.exc.DatabaseError):
             self.checkpoint("TRUNCATE")
 
-    def checkpoint(self, mode: str) -> None:
-        """Move what is committed from SQLite's log into its file."""
-        if sqlite_file(self._engine):
-            with self._engine.connect() as connection:
-                connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None for PostgreSQL."""
+        return sqlite_file(self._engine)
+
+    def checkpoint(self, mode: str) -> bool:
+        """Move what is committed from SQLite's log into its file; whether that was all of it."""
+        if self.file is None:
+            return True
+        with self._engine.connect() as connection:
+            busy, _, _ = connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})").one()
+        return not busy
+
+    def empty_log(self, wait: float) -> bool:
+        """Leave nothing in SQLite's log; whether no reader kept it from that for `wait` seconds."""
+        until = monotonic() + wait
+        while True:
+            with suppress(sa.exc.DatabaseError):
+                if self.checkpoint("TRUNCATE"):
+                    return True
+            if monotonic() >= until:
+                return False
+            sleep(_LOOK)
+
+    def vacuum(self) -> None:
+        """Write an SQLite file anew, without what is in it beside its rows."""
+        if self.file is None:
+            return
+        try:
+            with self.writing(), self._guard, self._engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.exec_driver_sql("VACUUM")
+        except sa.exc.DatabaseError as error:
+            raise translated(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -210,13 +242,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def adding_about(self, *user_ids: str | None) -> Iterator[sa.Connection]:
+    def adding_about(self, *user_ids: str | None, text: str = "") -> Iterator[sa.Connection]:
         """`adding` for rows about users, None for nobody; nothing is kept where one of them was
-        erased before it is written.
+        erased before it is written, nor where a text of the rows names somebody who was.
         """
         with suppress(_ErasedMeanwhile), self.adding() as connection:
             yield connection
             if not all(one is None or is_there(connection, one) for one in user_ids):
+                raise _ErasedMeanwhile
+            if text and names_erased(connection, self.id, text):
                 raise _ErasedMeanwhile
 
     @contextmanager
