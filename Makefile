@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip
 OTHERS := .venv-reference
-SOAKS  := tests/http/test_erasure.py
+SOAKS  := tests/http/test_erasure.py tests/e2e/test_killed.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint typed layers unit programs soak bench reference lock clean

@@ -5,8 +5,10 @@ stages do the work.
 from collections.abc import AsyncIterator, Sequence
 from copy import copy
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from limner.core.errors import UsageError
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import (
     Audience,
@@ -26,6 +28,7 @@ from limner.index.embedders import Embedder
 from limner.llm.session import ModelSession
 from limner.profile.builder import ProfileBuilder
 from limner.recommend.audience import AudienceFinder
+from limner.recommend.backup import BackupReport, back_up, restore
 from limner.recommend.edits import DataEditor, EventPatch
 from limner.recommend.erasure import Erased, Eraser
 from limner.recommend.feedback import FeedbackService
@@ -182,9 +185,35 @@ class Engine:
         self.recommendations.forget(event.user_id)
         return event
 
+    def back_up(self, file: Path) -> BackupReport:
+        """Write a backup of the store to a file, while others go on; see `backup.back_up`."""
+        return back_up(self.store, file, wait=self.settings.server.write_wait)
+
     async def close(self) -> None:
         await self.models.close()
         self.store.close()
+
+
+def restore_backup(
+    settings: Settings, file: Path, *, replace: bool = False, embedder: Embedder | None = None
+) -> BackupReport:
+    """Put a backup in the place of the store that the settings name; see `backup.restore`. Raises
+    UsageError where they name a database by URL.
+    """
+    if "://" in settings.data:
+        raise UsageError("backup.postgres")
+
+    def erase(folder: Path, user_ids: Sequence[str]) -> None:
+        if not user_ids:
+            return
+        store = open_store(str(folder), create=False)
+        unpacked = Engine(settings, store, Quiet(), embedder)
+        for user_id in user_ids:
+            unpacked.erase(user_id)
+        unpacked.state.vectors.close()
+        store.close()
+
+    return restore(file, Path(settings.data), erase, replace=replace)
 
 
 def open_engine(

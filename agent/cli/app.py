@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from limner.cli import chat, connect, data, keys, profiles, recommend, serve, studies
+from limner.cli import backups, chat, connect, data, keys, profiles, recommend, serve, studies
 from limner.cli.session import Globals, Opener, print_json, stderr_console, tell
 from limner.cli.text import clean
 from limner.core.errors import LimnerError
@@ -77,6 +77,8 @@ _add(eval_app, "report", serve.eval_report)
 _add(eval_app, "portraits", studies.portraits)
 _add(eval_app, "reasons", studies.reasons)
 _add(eval_app, "chat", studies.chat)
+_add(app, "backup", backups.backup, OTHER)
+_add(app, "restore", backups.restore, OTHER)
 _add(app, "doctor", profiles.doctor, OTHER)
 _add(app, "demo", recommend.demo, OTHER)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shlex
 import sys
 from collections.abc import Coroutine, Iterable, Mapping
@@ -120,6 +121,13 @@ class Session:
 
             log_to_stderr(settings.log)
         return settings
+
+    def default_settings(self) -> Settings:
+        """The settings of nobody, but for the options before the verb and where the store is."""
+        data = os.environ.get("LIMNER_DATA")
+        given: dict[tuple[str, ...], object] = {("data",): data} if data else {}
+        overrides = {**given, **self.globals.overrides}
+        return load_settings({}, Path(os.devnull), overrides)
 
     def engine(self, settings: Settings | None = None, *, create: bool = False) -> "Engine":
         """An engine over the store. Raises UsageError if there is no store and `create` is

@@ -43,8 +43,8 @@ PERSONAL: tuple[Kind, ...] = ("portraits", "preferences")
 _BATCH = 256
 """Rows embedded and written in one batch; far below Chroma's limit of 5,461."""
 _READ = 2048
-_FULL = ("disk is full", "No space left", "disk I/O error", "File too large")
-"""Parts of error messages from SQLite and the system that mean a full disk."""
+_FULL = ("disk is full", "No space left", "disk I/O error", "File too large", "readonly")
+"""Parts of error messages from SQLite and the system that mean a disk that cannot be written."""
 _SLACK = 16 << 20
 """Bytes that stay free: Chroma does not survive a disk that fills while it writes."""
 _GENERATION = "generation"

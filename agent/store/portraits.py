@@ -102,6 +102,18 @@ class PortraitStore(Database):
         with self.reading() as connection:
             return [Profile.model_validate_json(body) for body in connection.scalars(query)]
 
+    def broken_profiles(self) -> list[str]:
+        """Users whose portrait cannot be read, in any of its versions."""
+        query = sa.select(t.profiles.c.user_id, t.profiles.c.body)
+        broken = set()
+        with self.reading() as connection:
+            for row in connection.execute(query, execution_options={"yield_per": 1000}):
+                try:
+                    Profile.model_validate_json(row.body)
+                except ValueError:
+                    broken.add(row.user_id)
+        return sorted(broken)
+
     def profiled_users(self) -> list[str]:
         with self.reading() as connection:
             query = sa.select(t.profiles.c.user_id).distinct().order_by(t.profiles.c.user_id)

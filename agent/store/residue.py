@@ -7,6 +7,7 @@ events, texts of reviews, long ids) is looked for byte by byte.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -145,8 +146,9 @@ def file_holds(path: Path, traces: Traces, raw: bytes | None) -> bool:
 
 
 def files_of(folder: Path) -> Iterator[Path]:
-    """All files in a store's folder."""
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    """All files in a store's folder; folders that go meanwhile are passed over."""
+    paths = (Path(home) / name for home, _, files in os.walk(folder) for name in files)
+    return (path for path in sorted(paths) if not path.is_symlink())
 
 
 def _count(connection: sa.Connection, table: sa.Table, which: "sa.ColumnElement[bool]") -> int:
