@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -68,7 +69,7 @@ class Runs:
 
     def one(self) -> None:
         self.number += 1
-        verbs = {
+        verbs: dict[str, Callable[[], bool]] = {
             "ingest": self.ingest,
             "feedback": self.feedback,
             "erase": self.erase,
