@@ -68,7 +68,7 @@ class Doctor:
         named = ", ".join(f"'{user}'" for user in broken[:3])
         detail = (
             f"{len(broken):,} cannot be read (of {named}{', …' if len(broken) > 3 else ''}); "
-            "run `limner profile build --all --force`"
+            "each is painted anew when it is next built or asked for"
         )
         return Check(name="portraits", state="fail", detail=detail)
 

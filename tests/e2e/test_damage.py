@@ -93,6 +93,15 @@ def test_the_doctor_names_a_damaged_part_and_goes_on(
     assert "channels" in found and "store" in found
 
 
+def test_a_broken_portrait_is_painted_anew(place: Path) -> None:
+    assert limner(place, "profile", "build", "u0", "u1").code == 0
+    a_broken_portrait(place)
+    shown = limner(place, "profile", "show", "u0", "--json")
+    assert shown.code == 0 and json.loads(shown.out)["version"] == 2, shown.err
+    assert limner(place, "users", "--like", "comedy").code == 0
+    assert {state for state, _ in examined(place).values()} == {"ok"}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_disk_that_takes_nothing_still_answers(place: Path) -> None:
     """No byte may be written at all."""
