@@ -5,14 +5,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip
 OTHERS := .venv-reference
+SOAKS  := tests/http/test_erasure.py tests/e2e/test_killed.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint typed layers unit programs bench reference lock clean
+.PHONY: help demo test lint typed layers unit programs soak bench reference lock clean
 
 help:
 	@echo "make demo    install, fetch MovieLens-100K, paint portraits and recommend, saying why"
 	@echo "make test    install, lint and run every test"
 	@echo "make unit    only the unit tests"
+	@echo "make soak    the long runs: erasures under traffic, commands killed at any moment"
 	@echo "make bench   timings, as ratios against something real in the same run"
 	@echo "make reference [DATA=FOLDER]   published numbers side by side with ours"
 	@echo "make lock    renew constraints.txt, the versions that everything is installed with"
@@ -77,6 +79,10 @@ programs:
 # Two processes, each with whole files of tests: what waits for servers and models leaves half of a core idle.
 test: lint programs $(OTHERS)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10
+
+# What runs for minutes: erasures under traffic, and commands that are killed at any moment.
+soak: $(VENV)/.installed-dev
+	LIMNER_SOAK=1 $(BIN)/python -m pytest -o log_cli=true --log-cli-level=INFO $(SOAKS)
 
 bench: programs $(VENV)/.installed-dev $(OTHERS)/.installed
 	$(BIN)/python -m limner.evals.bench

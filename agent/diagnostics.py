@@ -1,11 +1,13 @@
 """Checks of a store and its models."""
 
 from collections.abc import Callable
+from pathlib import Path
 
-from limner.core.errors import LimnerError
+from limner.core.errors import UNREADABLE, LimnerError
 from limner.core.messages import Message
 from limner.core.schema import Check, SkillScore
 from limner.llm.session import ModelSession
+from limner.rank import load_model
 from limner.recommend.training import Trainer
 from limner.state.derived import DerivedState
 from limner.store import Store
@@ -30,13 +32,45 @@ class Doctor:
 
     async def examine(self, *, probe: bool = False) -> list[Check]:
         """Run all checks; each failed one says what to do."""
+        checks = [
+            _looked("store", self._store),
+            _looked("portraits", self._portraits),
+            _looked("channels", self._channels),
+            _looked("embeddings", self._index),
+        ]
+        return [*checks, *await self.examine_model(probe=probe)]
+
+    async def examine_model(self, *, probe: bool = False) -> list[Check]:
+        """The checks of the language model alone, which need nothing of the store."""
+        try:
+            return await self._model(probe)
+        except LimnerError as error:
+            return [Check(name="model", state="fail", detail=str(error))]
+
+    def _store(self) -> Check:
+        if damage := self.store.damage():
+            detail = f"damaged ({' '.join(damage[0].split())}); put a backup in its place"
+            return Check(name="store", state="fail", detail=f"{detail}: limner restore --replace")
         counts = self.store.counts()
         held = (
             f"{counts.users:,} users, {counts.items:,} items, {counts.events:,} "
             f"events, {counts.profiles:,} portraits"
         )
-        checks = [Check(name="store", state="ok" if counts.events else "warn", detail=held)]
-        return [*checks, self._channels(), self._index(), *await self._model(probe)]
+        if self.store.unwritable is not None:
+            detail = f"{held}; only read: {self.store.unwritable}"
+            return Check(name="store", state="warn", detail=detail)
+        return Check(name="store", state="ok" if counts.events else "warn", detail=held)
+
+    def _portraits(self) -> Check:
+        broken = self.store.broken_profiles()
+        if not broken:
+            return Check(name="portraits", state="ok", detail="all can be read")
+        named = ", ".join(f"'{user}'" for user in broken[:3])
+        detail = (
+            f"{len(broken):,} cannot be read (of {named}{', …' if len(broken) > 3 else ''}); "
+            "each is painted anew when it is next built or asked for"
+        )
+        return Check(name="portraits", state="fail", detail=detail)
 
     def _channels(self) -> Check:
         model = self.derived.ranker.trained()
@@ -127,6 +161,30 @@ def _skill_check(skill: SkillScore) -> Check:
         state="ok" if skill.passed else "warn",
         detail=words if skill.asked else "not asked",
     )
+
+
+def _looked(name: str, look: Callable[[], Check]) -> Check:
+    """A check, failed where what it looks at is damaged; the next ones go on."""
+    try:
+        return look()
+    except LimnerError as error:
+        return Check(name=name, state="fail", detail=str(error))
+    except UNREADABLE as error:
+        detail = f"damaged ({type(error).__name__}: {' '.join(str(error).split())[:160]})"
+        return Check(name=name, state="fail", detail=detail)
+
+
+def check_channels_of(folder: Path) -> Check:
+    """The check of the trained channels in a store's folder whose database cannot be opened."""
+
+    def look() -> Check:
+        model = load_model(folder / "models")
+        if model is None:
+            return Check(name="channels", state="warn", detail="not trained yet")
+        trained = f"model v{model.manifest.version}, {model.manifest.events:,} events"
+        return Check(name="channels", state="ok", detail=trained)
+
+    return _looked("channels", look)
 
 
 def _fault_of(look: Callable[[], object]) -> Message | None:

@@ -5,12 +5,15 @@ stages do the work.
 from collections.abc import AsyncIterator, Sequence
 from copy import copy
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from limner.core.errors import UsageError
 from limner.core.progress import Progress, Quiet
 from limner.core.schema import (
     Audience,
     BuildReport,
+    Event,
     IngestReport,
     Profile,
     RecommendationRequest,
@@ -25,7 +28,9 @@ from limner.index.embedders import Embedder
 from limner.llm.session import ModelSession
 from limner.profile.builder import ProfileBuilder
 from limner.recommend.audience import AudienceFinder
-from limner.recommend.edits import DataEditor, Erased
+from limner.recommend.backup import BackupReport, back_up, restore
+from limner.recommend.edits import DataEditor, EventPatch
+from limner.recommend.erasure import Erased, Eraser
 from limner.recommend.feedback import FeedbackService
 from limner.recommend.pipeline import RecommendationPipeline
 from limner.recommend.serving import RecommendationService
@@ -63,6 +68,7 @@ class Engine:
         self.pipeline = RecommendationPipeline(settings, store, state, models, watch)
         self.data = DataReader(store, state)
         self.edits = DataEditor(settings, store, state, self.portraits)
+        self.eraser = Eraser(settings, store, state)
         self.feedback = FeedbackService(store, self.edits)
         self.recommendations = RecommendationService(
             store, state, models, self.trainer, self.portraits, self.pipeline, self.feedback
@@ -160,14 +166,54 @@ class Engine:
         return self.audiences.find(n, for_item=for_item, like=like, where=where, repeats=repeats)
 
     def erase(self, user_id: str) -> Erased:
-        """Erase a user and all that names them. Raises UnknownIdError."""
-        erased = self.edits.erase(user_id)
+        """Erase a user and all that names them, and look at what is left; see `Eraser.erase`."""
+        erased = self.eraser.erase(user_id)
         self.recommendations.forget(user_id)
         return erased
+
+    def erase_event(self, event_id: str) -> Event:
+        """Erase one event and all that rests on it; see `DataEditor.erase_event`."""
+        event = self.edits.erase_event(event_id)
+        self.eraser.compact()
+        self.recommendations.forget(event.user_id)
+        return event
+
+    def correct_event(self, event_id: str, patch: EventPatch) -> Event:
+        """Change one event and all that rests on it; see `DataEditor.correct_event`."""
+        event = self.edits.correct_event(event_id, patch)
+        self.eraser.compact()
+        self.recommendations.forget(event.user_id)
+        return event
+
+    def back_up(self, file: Path) -> BackupReport:
+        """Write a backup of the store to a file, while others go on; see `backup.back_up`."""
+        return back_up(self.store, file, wait=self.settings.server.write_wait)
 
     async def close(self) -> None:
         await self.models.close()
         self.store.close()
+
+
+def restore_backup(
+    settings: Settings, file: Path, *, replace: bool = False, embedder: Embedder | None = None
+) -> BackupReport:
+    """Put a backup in the place of the store that the settings name; see `backup.restore`. Raises
+    UsageError where they name a database by URL.
+    """
+    if "://" in settings.data:
+        raise UsageError("backup.postgres")
+
+    def erase(folder: Path, user_ids: Sequence[str]) -> None:
+        if not user_ids:
+            return
+        store = open_store(str(folder), create=False)
+        unpacked = Engine(settings, store, Quiet(), embedder)
+        for user_id in user_ids:
+            unpacked.erase(user_id)
+        unpacked.state.vectors.close()
+        store.close()
+
+    return restore(file, Path(settings.data), erase, replace=replace)
 
 
 def open_engine(

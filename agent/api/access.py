@@ -64,6 +64,8 @@ SCOPE_OF: Mapping[tuple[str, str], Scope] = {
     ("POST", "/ask"): "read",
     ("DELETE", "/v1/users/{user_id}"): "admin",
     ("GET", "/v1/users/{user_id}/export"): "admin",
+    ("DELETE", "/v1/events/{event_id}"): "admin",
+    ("POST", "/users/{user_id}/history"): "admin",
     ("GET", "/metrics"): "admin",
 }
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from limner.cli import chat, connect, data, keys, profiles, recommend, serve, studies
+from limner.cli import backups, chat, connect, data, keys, profiles, recommend, serve, studies
 from limner.cli.session import Globals, Opener, print_json, stderr_console, tell
 from limner.cli.text import clean
 from limner.core.errors import LimnerError
@@ -54,6 +54,7 @@ _add(data_app, "list", data.data_list)
 _add(data_app, "fetch", data.data_fetch)
 _add(app, "ingest", data.ingest, DATA)
 _add(app, "history", data.history, DATA)
+_add(app, "correct", data.correct, DATA)
 _add(app, "erase", data.erase, DATA)
 _add(app, "train", profiles.train, PORTRAITS)
 app.add_typer(profile_app, name="profile", rich_help_panel=PORTRAITS)
@@ -76,6 +77,8 @@ _add(eval_app, "report", serve.eval_report)
 _add(eval_app, "portraits", studies.portraits)
 _add(eval_app, "reasons", studies.reasons)
 _add(eval_app, "chat", studies.chat)
+_add(app, "backup", backups.backup, OTHER)
+_add(app, "restore", backups.restore, OTHER)
 _add(app, "doctor", profiles.doctor, OTHER)
 _add(app, "demo", recommend.demo, OTHER)
 

@@ -1,5 +1,5 @@
-"""Verbs that bring data in, show it and take it out: init, data list, data fetch, ingest, history,
-erase.
+"""Verbs that bring data in, show it, correct it and take it out: init, data list, data fetch,
+ingest, history, correct, erase.
 """
 
 import gc
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +15,12 @@ import typer
 
 from limner.cli.session import Json, Session, tell
 from limner.cli.text import clean, counted
-from limner.core.errors import BadInputError, UsageError
+from limner.core.errors import BadInputError, UnknownIdError, UsageError
+
+TIMES = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 
 if TYPE_CHECKING:
+    from limner.engine import Engine
     from limner.ingest import Sources
 
 Files = Annotated[
@@ -245,19 +249,29 @@ def erase(
     users: Annotated[
         list[str], typer.Argument(metavar="USER", help="Their ids, exactly as in the data.")
     ],
+    event: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--event", metavar="ID", help="Only this event of the one user; may be repeated."
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     as_json: Json = False,
 ) -> None:
     """Erase users and all that names them, for good: events, portraits, vectors, lists,
     conversations, keys.
+
+    Ends with a look through every file of the store for what is left. Who is gone already may be
+    erased again.
     """
     from limner.cli import show
 
     with Session(ctx, as_json) as session:
         engine = session.engine()
         wanted = list(dict.fromkeys(users))
-        for user_id in wanted:  # all of them first: a wrong id erases nobody
-            engine.data.user(user_id)
+        if event:
+            _erase_events(session, engine, wanted, event, yes)
+            return
         if not yes and not _agreed(wanted):
             tell(session.err, "Nobody was erased.")
             raise typer.Exit(1)
@@ -269,11 +283,75 @@ def erase(
         if as_json:
             session.give({"erased": erased})
         session.notes(list(dict.fromkeys(note for one in erased for note in one.notes)))
+        if any(one.residue.found for one in erased):
+            raise typer.Exit(1)
+
+
+def _erase_events(
+    session: Session, engine: "Engine", users: Sequence[str], ids: Sequence[str], yes: bool
+) -> None:
+    """Raises UsageError for several users, UnknownIdError for an event that is not the user's."""
+    from rich.text import Text
+
+    if len(users) > 1:
+        raise UsageError("erase.events_of_one")
+    wanted = list(dict.fromkeys(ids))
+    for event_id in wanted:  # all of them first: a wrong id erases nothing
+        if engine.edits.event(event_id).user_id != users[0]:
+            raise UnknownIdError("event.unknown", event=event_id)
+    if not yes and not _agreed_to(f"{counted(len(wanted), 'event')} of user '{clean(users[0])}'"):
+        tell(session.err, "Nothing was erased.")
+        raise typer.Exit(1)
+    erased = [engine.erase_event(event_id) for event_id in wanted]
+    what = counted(len(erased), "event")
+    session.give({"erased": erased}, Text(f"Erased {what} of user {clean(users[0])}."))
+
+
+def correct(
+    ctx: typer.Context,
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="The event's id.")],
+    type: Annotated[
+        str | None, typer.Option("--type", metavar="T", help="What was done: view, rating, …")
+    ] = None,
+    value: Annotated[
+        float | None, typer.Option("--value", metavar="X", help="On the scale of the data.")
+    ] = None,
+    time: Annotated[
+        datetime | None,
+        typer.Option(
+            "--time", formats=list(TIMES), metavar="TIME", help="ISO 8601; UTC without an offset."
+        ),
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="TEXT", help="What the user wrote.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Correct an event. What rests on it is counted anew.
+
+    Its id is in `limner history USER --json`.
+    """
+    from rich.text import Text
+
+    from limner.recommend.edits import EventPatch
+
+    with Session(ctx, as_json) as session:
+        when = time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
+        given = {"type": type, "value": value, "timestamp": when, "text": text}
+        patch = EventPatch.model_validate(
+            {name: one for name, one in given.items() if one is not None}
+        )
+        changed = session.engine().correct_event(event, patch)
+        session.give(changed, Text(f"Corrected event {clean(event)}."))
 
 
 def _agreed(users: Sequence[str]) -> bool:
+    named = f"user '{clean(users[0])}'" if len(users) == 1 else f"{len(users):,} users"
+    return _agreed_to(f"{named} and all that names them")
+
+
+def _agreed_to(what: str) -> bool:
     """Raises UsageError where nobody is there to ask."""
     if not sys.stdin.isatty():
         raise UsageError("erase.no_terminal")
-    named = f"user '{clean(users[0])}'" if len(users) == 1 else f"{len(users):,} users"
-    return typer.confirm(f"Erase {named} and all that names them? This cannot be undone.", err=True)
+    return typer.confirm(f"Erase {what}? This cannot be undone.", err=True)

@@ -1,13 +1,15 @@
 """Verbs that learn and paint: train, profile build, profile show, doctor."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from limner.cli.session import Json, Session
 from limner.cli.text import counted
-from limner.core.errors import UsageError
-from limner.core.schema import Event, Item, Profile
+from limner.core.errors import SettingsError, StoreError, UsageError
+from limner.core.schema import Check, Event, Item, Profile
+from limner.core.settings import Settings
 
 SHOWN = 3
 """Portraits that `profile build` shows at once; more are only counted."""
@@ -189,7 +191,42 @@ def doctor(
     from limner.cli import show
 
     with Session(ctx, as_json) as session:
-        checks = session.wait(session.engine().doctor.examine(probe=probe))
+        settings, checks = _settings(session)
+        try:
+            engine = session.engine(settings)
+        except StoreError as error:
+            checks += _without_store(session, settings, error, probe)
+        else:
+            checks += session.wait(engine.doctor.examine(probe=probe))
         session.give({"checks": checks}, show.checks(checks))
         if any(check.state == "fail" for check in checks):
             raise typer.Exit(1)
+
+
+def _settings(session: Session) -> tuple[Settings, list[Check]]:
+    """The settings, or the default ones and what is wrong with those that were given."""
+    try:
+        return session.settings(), []
+    except SettingsError as error:
+        return session.default_settings(), [
+            Check(name="settings", state="fail", detail=f"{error} Default settings are used here.")
+        ]
+
+
+def _without_store(
+    session: Session, settings: Settings, error: StoreError, probe: bool
+) -> list[Check]:
+    """The checks where the store cannot be opened: the others go on."""
+    from tempfile import TemporaryDirectory
+
+    from limner.diagnostics import check_channels_of
+
+    checks = [Check(name="store", state="fail", detail=str(error))]
+    folder = Path(settings.data)
+    if "://" not in settings.data and folder.is_dir():
+        checks.append(check_channels_of(folder))
+    with TemporaryDirectory() as empty:
+        other = session.engine(settings.model_copy(update={"data": f"{empty}/s"}), create=True)
+        checks += session.wait(other.doctor.examine_model(probe=probe))
+        session.shut(other)
+    return checks

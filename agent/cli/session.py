@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shlex
 import sys
 from collections.abc import Coroutine, Iterable, Mapping
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from limner.cli.progress import Bars
 from limner.cli.text import clean
+from limner.core.errors import SettingsError
 from limner.core.messages import Message
 from limner.core.progress import Progress
 from limner.core.settings import Settings, load_settings
@@ -120,6 +122,18 @@ class Session:
 
             log_to_stderr(settings.log)
         return settings
+
+    def default_settings(self) -> Settings:
+        """The settings without `limner.yaml`; where the environment is what is wrong, without that
+        too, but for where the store is.
+        """
+        overrides = self.globals.overrides
+        try:
+            return load_settings(None, Path(os.devnull), overrides)
+        except SettingsError:
+            data = os.environ.get("LIMNER_DATA")
+            given: dict[tuple[str, ...], object] = {("data",): data} if data else {}
+            return load_settings({}, Path(os.devnull), {**given, **overrides})
 
     def engine(self, settings: Settings | None = None, *, create: bool = False) -> "Engine":
         """An engine over the store. Raises UsageError if there is no store and `create` is

@@ -83,5 +83,9 @@ def user_path(user_id: str, rest: str = "") -> str:
     return f"/v1/users/{segment(user_id)}{rest}"
 
 
+def event_path(event_id: str) -> str:
+    return f"/v1/events/{segment(event_id)}"
+
+
 def item_path(item_id: str, rest: str = "") -> str:
     return f"/v1/items/{segment(item_id)}{rest}"

@@ -13,6 +13,7 @@ from limner.client.ask import (
     PopularItems,
     Reply,
     Stats,
+    event_path,
     item_path,
     user_path,
 )
@@ -33,13 +34,14 @@ from limner.profile.context import Context
 from limner.profile.diff import ProfileDiff
 from limner.recommend.edits import (
     ClaimKey,
-    Erased,
+    EventPatch,
     Export,
     ItemPatch,
     PortraitEdit,
     Statement,
     Table,
 )
+from limner.recommend.erasure import Erased
 from limner.recommend.feedback import Feedback, FeedbackItem, FeedbackReport
 from limner.retrieve.neighbors import Near
 
@@ -161,6 +163,16 @@ def export(user_id: str) -> Ask[Export]:
 def erase(user_id: str) -> Ask[Erased]:
     """Erase a user and all that names them."""
     return Ask("DELETE", user_path(user_id), Erased)
+
+
+def erase_event(event_id: str) -> Ask[Event]:
+    """Erase one event and all that rests on it."""
+    return Ask("DELETE", event_path(event_id), Event)
+
+
+def correct_event(event_id: str, patch: EventPatch) -> Ask[Event]:
+    """Change one event and all that rests on it."""
+    return Ask("PATCH", event_path(event_id), Event, body=patch)
 
 
 def store(

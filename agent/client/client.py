@@ -58,6 +58,8 @@ class Calls:
     user = Call(calls.user)
     export = Call(calls.export)
     erase = Call(calls.erase)
+    erase_event = Call(calls.erase_event)
+    correct_event = Call(calls.correct_event)
     store = Call(calls.store)
     users = Call(calls.users)
     items = Call(calls.items)

@@ -28,6 +28,7 @@ from limner.core.errors import (
 )
 from limner.core.progress import Progress, Quiet
 from limner.core.telemetry import logged
+from limner.index.chroma_files import clear_unset, compact_files, rows_naming
 from limner.index.embedders import Embedder, Remembering, Vectors
 
 if TYPE_CHECKING:
@@ -37,14 +38,20 @@ if TYPE_CHECKING:
 
 Kind = Literal["items", "portraits", "preferences"]
 KINDS: tuple[Kind, ...] = ("items", "portraits", "preferences")
+PERSONAL: tuple[Kind, ...] = ("portraits", "preferences")
+"""The kinds of vectors that are of users."""
 _BATCH = 256
 """Rows embedded and written in one batch; far below Chroma's limit of 5,461."""
 _READ = 2048
-_FULL = ("disk is full", "No space left", "disk I/O error", "File too large")
-"""Parts of error messages from SQLite and the system that mean a full disk."""
+_FULL = ("disk is full", "No space left", "disk I/O error", "File too large", "readonly")
+"""Parts of error messages from SQLite and the system that mean a disk that cannot be written."""
 _SLACK = 16 << 20
 """Bytes that stay free: Chroma does not survive a disk that fills while it writes."""
 _GENERATION = "generation"
+_LOG = 2
+"""Chroma's least threshold: rows of its log after which it works them into the graph."""
+_USUAL_LOG = 1000
+"""The threshold that Chroma has by itself."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,8 @@ class Index:
         counts = generations(self._folder)
         counts.update({kind: counts.get(kind, 0) + 1 for kind in kinds})
         replace_text(self._folder / _GENERATION, json.dumps(counts))
+        if not self._url:
+            clear_unset(self._folder)
         self._opened = sum(counts.values())
 
     def _open(self) -> "ClientAPI":
@@ -159,6 +168,7 @@ class Index:
             if self._system is not None:
                 self._system.stop()
                 self._system = None
+                clear_unset(self._folder)
 
     def _reach(self) -> "ClientAPI":
         import chromadb
@@ -346,11 +356,71 @@ class Index:
         self._wrote(*KINDS)
 
     @_translated
-    def erase(self, user_id: str) -> None:
-        """Delete a user's portrait (its id is the user's) and preferences (metadata `user_id`)."""
-        self._collection("portraits").delete(ids=[user_id])
-        self._collection("preferences").delete(where={"user_id": user_id})
-        self._wrote("portraits", "preferences")
+    def erase(self, user_id: str) -> int:
+        """Delete a user's portrait (its id is the user's) and preferences (metadata `user_id`); how
+        many rows that were. `compact` takes them out of the files too.
+        """
+        deleted = 0
+        for kind in PERSONAL:
+            collection = self._collection(kind)
+            which = [user_id] if kind == "portraits" else self.owned(kind, [user_id])
+            held = list(collection.get(ids=which, include=[])["ids"]) if which else []
+            if not held:
+                continue
+            # Overwritten first: the graph keeps the vector of a row that is deleted.
+            blank = np.full(self.embedder.dimensions, self.embedder.dimensions**-0.5, np.float32)
+            collection.update(ids=held, embeddings=np.tile(blank, (len(held), 1)))
+            collection.delete(ids=held)
+            deleted += len(held)
+        self._wrote(*PERSONAL)
+        return deleted
+
+    @_translated
+    def compact(self) -> None:
+        """Make Chroma's files hold nothing but what is stored: the log of what was written to the
+        vectors of people ends, and free space is given back. Does nothing on a server.
+
+        Chroma keeps the rows of its log until a thousand more have come. Here the log is worked
+        into the graph at once, by a threshold that is lowered meanwhile.
+        """
+        if self._url:
+            return
+        for kind in PERSONAL:
+            collection = self._collection(kind)
+            found = collection.get(limit=1, include=["embeddings", "metadatas"])
+            if not found["ids"]:
+                self._open().delete_collection(self._name(kind))
+                continue
+            # The newest row of the log stays in it: one that is there anyway, written again.
+            for _ in range(_LOG):
+                collection.update(
+                    ids=found["ids"], embeddings=found["embeddings"], metadatas=found["metadatas"]
+                )
+            self._merge_log(kind)
+        self.close()
+        compact_files(self._folder)
+        self._wrote(*PERSONAL)
+
+    @_translated
+    def residue(self, user_id: str) -> list[str]:
+        """Places that still hold a user: of an embedded Chroma its tables and graphs, of a server
+        its collections.
+        """
+        if not self._url:
+            return [f"chroma/{place}" for place in rows_naming(self._folder, user_id)]
+        held = {
+            "portraits": self._collection("portraits").get(ids=[user_id], include=[])["ids"],
+            "preferences": self.owned("preferences", [user_id]),
+        }
+        return [f"Chroma: {kind}" for kind, ids in held.items() if ids]
+
+    def _merge_log(self, kind: Kind) -> None:
+        """Have Chroma work its log into the graph, which it does when a graph is read anew."""
+        self._collection(kind).modify(configuration={"hnsw": {"sync_threshold": _LOG}})
+        self.close()
+        any_vector = np.full((1, self.embedder.dimensions), 1.0, np.float32)
+        self._collection(kind).query(query_embeddings=any_vector, n_results=1, include=[])
+        self._collection(kind).modify(configuration={"hnsw": {"sync_threshold": _USUAL_LOG}})
 
     # ------------------------------------------------------------ reading
 

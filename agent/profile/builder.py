@@ -9,6 +9,7 @@ from limner.core.errors import (
     IndexAwayError,
     ModelError,
     StoreBusyError,
+    StoreFullError,
     UnknownIdError,
 )
 from limner.core.messages import Message, joined, message
@@ -198,7 +199,7 @@ class ProfileBuilder:
                 # Not a run of its own: a model that other requests found failing is not tried
                 # anew.
                 report = await self.build([user_id], await self.models.ready(), 1, force=False)
-        except StoreBusyError as error:
+        except (StoreBusyError, StoreFullError) as error:
             return [message("portrait.unstored", why=error)]
         why = report.stopped or report.failed.get(user_id)
         return [] if why is None else [message("portrait.unstored", why=why)]
@@ -221,7 +222,7 @@ class ProfileBuilder:
         if not notes and not self.models.is_set():
             try:
                 return self.keep(profile)
-            except StoreBusyError as error:
+            except (StoreBusyError, StoreFullError) as error:
                 notes = [message("portrait.unstored", why=error)]
         return profile.model_copy(update={"notes": list(notes) or profile.notes})
 
@@ -243,7 +244,7 @@ class ProfileBuilder:
         """
         try:
             self.derived.portraits.embed_all()
-        except (StoreBusyError, IndexAwayError, FetchError, ModelError) as error:
+        except (StoreBusyError, StoreFullError, IndexAwayError, FetchError, ModelError) as error:
             waiting = self.store.count_unembedded()
             return [message("vectors.new_portraits", n=waiting, error=error)]
         return []

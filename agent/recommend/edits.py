@@ -1,19 +1,15 @@
-"""Changes that a running server takes: rows, an item's shelf, what a user says of their portrait,
-erasure.
-"""
+"""Changes that a running server takes: rows, an item's shelf, what a user says of themselves."""
 
 import json
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
-from pydantic import Field, StrictBool
+from pydantic import AwareDatetime, Field, StrictBool
 
 from limner.core.availability import AVAILABLE, HIDDEN
 from limner.core.errors import BadInputError, UnknownIdError
-from limner.core.messages import Message, message
+from limner.core.messages import message
 from limner.core.schema import (
     ApiKey,
     Event,
@@ -30,8 +26,10 @@ from limner.core.schema import (
     Value,
 )
 from limner.core.settings import Settings
+from limner.core.signals import RATED_TYPES
 from limner.facts import STRUCK, WITHDRAWN, told_polarity, without_withdrawn
 from limner.profile.builder import ProfileBuilder
+from limner.recommend.erasure import is_whole, names_user, rejected_files
 from limner.state.derived import DerivedState
 from limner.store import ResponseLog, Store
 
@@ -65,6 +63,19 @@ class ItemPatch(Value):
     """False: the item is recommended only where unavailable items are asked for."""
     attributes: dict[str, Scalar | list[str] | None] = Field(default={})
     """Attributes by name; null removes an attribute, others stay."""
+
+
+class EventPatch(Value):
+    """Changes to an event; fields that are left out stay as they are."""
+
+    type: str | None = Field(default=None, min_length=1, max_length=64)
+    """What was done: view, click, like, purchase, rating, …"""
+    value: float | None = Field(default=None, allow_inf_nan=False)
+    """The value on the scale of the data; null removes it."""
+    timestamp: AwareDatetime | None = None
+    """When it happened, with its offset; null where that is not known."""
+    text: str | None = Field(default=None, max_length=100_000)
+    """What the user wrote; null or an empty text removes it."""
 
 
 class ClaimKey(Value):
@@ -110,17 +121,6 @@ class PortraitEdit(Value):
     """Claims that were stated or removed earlier. The latest correction of each is undone, and the
     other events count again.
     """
-
-
-class Erased(Value):
-    """What was erased with a user."""
-
-    user_id: str
-    """The user's id, exactly as in the data."""
-    events: int
-    """Events that were erased."""
-    notes: list[Message] = Field(default=[])
-    """What a reader should know about how it was made."""
 
 
 class StoredReason(Value):
@@ -276,18 +276,70 @@ class DataEditor:
             ]
             if not thumbs:
                 return False
-            first = min(event.seq for event in thumbs)
-            painted = self._store.profile_versions(user_id)
-            outdated = [one.version for one in painted if one.built_from.last_seq >= first]
-            if outdated:
-                self._derived.portraits.forget(
-                    user_id
-                )  # first: where the index is away, nothing is erased by half
-                self._painter.after_edit(user_id, without={event.event_id for event in thumbs})
-            for event in thumbs:
-                self._store.erase_event(event)
-            self._store.erase_profiles(user_id, outdated)
+            with self._portraits_without(user_id, thumbs):
+                for event in thumbs:
+                    self._store.erase_event(event)
         return True
+
+    @contextmanager
+    def _portraits_without(self, user_id: str, events: Sequence[Event]) -> Iterator[bool]:
+        """Surrounds a change of events: before it the newest portrait is counted without them, and
+        afterwards the portraits that count them are erased. Gives whether there were any.
+        """
+        first = min(event.seq for event in events)
+        painted = self._store.profile_versions(user_id)
+        outdated = [one.version for one in painted if one.built_from.last_seq >= first]
+        if outdated:
+            # first: where the index is away, nothing is erased by half
+            self._derived.portraits.forget(user_id)
+            self._painter.after_edit(user_id, without={event.event_id for event in events})
+        yield bool(outdated)
+        self._store.erase_profiles(user_id, outdated)
+
+    def event(self, event_id: str) -> Event:
+        """Raises UnknownIdError."""
+        found = self._store.events_by_id([event_id])
+        if not found:
+            raise UnknownIdError("event.unknown", event=event_id)
+        return found[0]
+
+    def erase_event(self, event_id: str) -> Event:
+        """Erase one event with all that rests on it, and return it as it was: portraits that count
+        it go and the newest is counted anew, counts over everyone are made anew, lists, reasons and
+        answers of a model that may name it go. Raises UnknownIdError.
+        """
+        user_id = self.event(event_id).user_id
+        with self.changing_user(user_id):
+            event = self.event(event_id)
+            with self._portraits_without(user_id, [event]):
+                self._store.erase_event(event, recount=True)
+        return event
+
+    def correct_event(self, event_id: str, patch: EventPatch) -> Event:
+        """Change one event and all that rests on it, and return it as it is now. Raises
+        UnknownIdError, and BadInputError for a value outside of the scale.
+        """
+        user_id = self.event(event_id).user_id
+        with self.changing_user(user_id):
+            event = self.event(event_id)
+            changed = event.model_copy(update=_changes(patch))
+            self._require_on_scale(changed)
+            with self._portraits_without(user_id, [event]) as painted:
+                self._store.correct_event(event, changed)
+            if painted:
+                _, between = self._store.newest(user_id) or (0, 0)
+                self._painter.after_edit(user_id)
+                self._store.erase_profiles(user_id, [between])
+            return self.event(event_id)
+
+    def _require_on_scale(self, event: Event) -> None:
+        scale = self._store.scales().get(event.source)
+        if event.type not in RATED_TYPES or event.value is None or scale is None:
+            return
+        if not scale.low <= event.value <= scale.high:
+            raise BadInputError(
+                "event.off_scale", value=event.value, low=scale.low, high=scale.high
+            )
 
     def _stated(self, statement: Statement) -> tuple[dict[str, str], str]:
         value, text = statement.value.strip(), statement.text.strip()
@@ -393,44 +445,11 @@ class DataEditor:
             keys=[key for key in self._store.api_keys() if key.user_id == user_id],
             rejected=[
                 _rejected_line(line)
-                for file in sorted(self._rejects())
-                for line in file.read_text(encoding="utf-8").splitlines()
-                if user_id in _cells(line)
+                for file in rejected_files(self._store.folder)
+                for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+                if is_whole(line) and names_user(line, user_id)
             ],
         )
-
-    def erase(self, user_id: str) -> Erased:
-        """Erase a user, and all that names them. Raises UnknownIdError.
-
-        What was learned over everyone holds no names; it is counted anew, and trained anew with the
-        next training.
-        """
-        with self.changing_user(user_id):
-            self._derived.portraits.forget(
-                user_id
-            )  # first: where the index is away, nothing is erased by half
-            gone = self._store.erase_user(user_id)
-            for name in ("population", "demographics", "holders"):
-                shutil.rmtree(self._store.folder / name, ignore_errors=True)
-            self._clean_rejects(user_id)
-        return Erased(
-            user_id=user_id,
-            events=gone,
-            notes=[message("erase.channels_later"), message("erase.vector_log")],
-        )
-
-    def _rejects(self) -> Iterable[Path]:
-        return (self._store.folder / "rejected").glob("*.jsonl")
-
-    def _clean_rejects(self, user_id: str) -> None:
-        """Take the user's rows out of the files of rejected rows."""
-        for file in self._rejects():
-            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-            left = [line for line in lines if user_id not in _cells(line)]
-            if len(left) < len(lines):
-                part = file.with_suffix(".part")
-                part.write_text("".join(left), encoding="utf-8")
-                part.replace(file)
 
 
 def _rejected_line(line: str) -> RejectedLine:
@@ -438,10 +457,25 @@ def _rejected_line(line: str) -> RejectedLine:
     return RejectedLine(reason=read["reason"], row=read["row"])
 
 
-def _cells(line: str) -> set[str]:
-    with suppress(ValueError):
-        return {str(cell).strip() for cell in json.loads(line)["row"].values()}
-    return set()
+def _changes(patch: EventPatch) -> dict[str, object]:
+    """The fields of an event that are other ones. Raises BadInputError for a text that cannot be
+    stored, and where nothing changes.
+    """
+    changes = patch.model_dump(exclude_unset=True)
+    if changes.get("type", "") is None:
+        del changes["type"]
+    if not changes:
+        raise BadInputError("event.no_change")
+    if "text" in changes:
+        changes["text"] = changes["text"] or ""
+    for text in (changes.get("type", ""), changes.get("text", "")):
+        if "\x00" in text or _has_surrogate(text):
+            raise BadInputError("event.bad_text")
+    return changes
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 _LOOSE = ("price", "image", "audio")

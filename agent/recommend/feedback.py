@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from limner.core.errors import BadInputError, UnknownIdError
+from limner.core.errors import BadInputError, StoreFullError, UnknownIdError
+from limner.core.messages import message
 from limner.core.schema import Outcome, Recommendations, RejectedRow, ShownList, Value
 from limner.recommend.edits import HIDDEN_BY, DataEditor
 from limner.store import ResponseLog, Store
@@ -119,7 +120,9 @@ class FeedbackService:
     def keep(
         self, answer: Recommendations, model_version: int, *, anonymous: bool = False
     ) -> Recommendations:
-        """The answer with its `recommendation_id`; without one while another process loads data."""
+        """The answer with its `recommendation_id`; without one while another process loads data,
+        and where the disk takes nothing, which a note says.
+        """
         if not answer.recommendations or self._store.is_loaded_elsewhere():
             return answer
         shown = ShownList(
@@ -131,7 +134,11 @@ class FeedbackService:
             model_version=model_version,
             profile_version=answer.profile_version,
         )
-        self._kept.keep_list(shown)
+        try:
+            self._kept.keep_list(shown)
+        except StoreFullError as error:
+            note = message("list.not_kept", error=error)
+            return answer.model_copy(update={"notes": [*answer.notes, note]})
         return answer.model_copy(update={"recommendation_id": shown.recommendation_id})
 
     def shown(self, recommendation_id: str) -> ShownList | None:

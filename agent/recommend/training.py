@@ -11,6 +11,7 @@ from limner.core.errors import (
     ModelError,
     StoreBusyError,
     StoreError,
+    StoreFullError,
 )
 from limner.core.messages import Message, message
 from limner.core.progress import Progress
@@ -134,7 +135,7 @@ class Trainer:
             try:
                 with self.store.writing():
                     self.derived.ranker.embed_new()
-            except (StoreBusyError, FetchError, ModelError) as error:
+            except (StoreBusyError, StoreFullError, FetchError, ModelError) as error:
                 notes = [message("vectors.new_items", n=len(unreached), error=error)]
         return notes
 
@@ -192,7 +193,12 @@ class Trainer:
     def _find_vectors(self) -> list[Message]:
         try:
             self.derived.vectors.look()
-        except (IndexAwayError, ModelError) as error:
+        except (IndexAwayError, StoreFullError, ModelError) as error:
+            self.derived.vectors.disable_vectors(error)
+            return [message("vectors.unread", error=error)]
+        except IndexBrokenError as error:
+            if self.store.unwritable is None:
+                raise  # it can be made anew
             self.derived.vectors.disable_vectors(error)
             return [message("vectors.unread", error=error)]
         return []

@@ -229,7 +229,12 @@ class ContentBook:
                 part.unlink()
 
     def erase(self, user_id: str) -> None:
-        self._file(user_id).unlink(missing_ok=True)
+        """Those that a process was killed writing too."""
+        for name in self.files_of(user_id):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def files_of(self, user_id: str) -> list[str]:
+        return sorted(path.name for path in self._folder.glob(f"{self._file(user_id).stem}.*"))
 
     def _file(self, user_id: str) -> Path:
         return self._folder / f"{hashlib.sha256(user_id.encode()).hexdigest()[:32]}.json"

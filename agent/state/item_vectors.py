@@ -90,6 +90,12 @@ class ItemVectorState(DerivedPart):
         """Number of items whose current text is not in the index."""
         return len(self.index().outdated("items", self.item_rows()))
 
+    @locked
+    def close(self) -> None:
+        """Let go of the index' files; the next use opens them again."""
+        if self._index is not None:
+            self._index.close()
+
     def is_indexed(self) -> bool:
         """Whether anything was ever embedded."""
         return self._store.note(EMBEDDER_NOTE) is not None or self._folder.exists()

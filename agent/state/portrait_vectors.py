@@ -91,6 +91,8 @@ class PortraitVectorState(DerivedPart):
                 return content_candidates(self._vectors.items(), events, k=k)
             scores = content_candidates(self._vectors.items(), events, wording, k=k)
             self._book.put(profile.user_id, key, scores)
+            if self._store.user(profile.user_id) is None:
+                self._book.erase(profile.user_id)  # erased while they were looked for
         return scores
 
     def embedding_error(self) -> list[Message]:
@@ -202,11 +204,22 @@ class PortraitVectorState(DerivedPart):
         return [Hit(ids[at], float(likeness[at])) for at in order.tolist()]
 
     @locked
-    def forget(self, user_id: str) -> None:
-        """Drop a user from the index and from the cached candidates."""
-        if self._vectors.is_indexed():
-            self._vectors.index().erase(user_id)
+    def forget(self, user_id: str) -> int:
+        """Drop a user from the index and from the cached candidates; how many vectors went."""
         self._book.erase(user_id)
+        return self._vectors.index().erase(user_id) if self._vectors.is_indexed() else 0
+
+    def compact(self) -> None:
+        """Take what was dropped out of the index's files too."""
+        if self._vectors.is_indexed():
+            self._vectors.index().compact()
+
+    def residue(self, user_id: str) -> list[str]:
+        """Places of the index, and of the cached candidates, that still hold a user."""
+        found = self._book.files_of(user_id)
+        return found + (
+            self._vectors.index().residue(user_id) if self._vectors.is_indexed() else []
+        )
 
 
 def preference_id(user_id: str, one: Preference) -> str:

@@ -1,5 +1,6 @@
 """Reading a store: its users, items, events and portraits, and counts over them."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -153,7 +154,7 @@ class DataReader:
         if found is None and as_of is not None:
             self._store.require_user(user_id)
             raise UnknownIdError("portrait.none_as_old", user=user_id)
-        return None if found is None else found[1]
+        return None if found is None or not _is_json(found[1]) else found[1]
 
     def portrait_versions(self, user_id: str) -> list[Profile]:
         """Every stored version, oldest first. Raises UnknownIdError."""
@@ -168,3 +169,12 @@ class DataReader:
 
     def users_with_portrait(self) -> list[str]:
         return self._store.profiled_users()
+
+
+def _is_json(body: str) -> bool:
+    """Whether a stored text is whole."""
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True

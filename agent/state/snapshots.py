@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from limner.core.columns import NO_NOUNS, ColumnMeaning, Meanings, Nouns
-from limner.core.errors import StoreBusyError
+from limner.core.errors import StoreBusyError, StoreFullError
 from limner.core.progress import Progress
 from limner.core.schema import Event, Item, Scale, User
 from limner.core.sensitive import SensitiveNames
@@ -176,8 +176,8 @@ class CatalogueState(DerivedPart):
         population = build_population(
             x, list(items.values()), signals(x, self._settings.signals, scales), meanings.items
         )
-        # Kept only where no other process writes: it saves the next one the counting.
-        with suppress(StoreBusyError), self._store.writing():
+        # Kept only where it can be written: it saves the next one the counting.
+        with suppress(StoreBusyError, StoreFullError, OSError), self._store.writing():
             population.save(folder)
             self._store.set_note("population", now.key)
         self._progress.done()
@@ -223,7 +223,7 @@ class CatalogueState(DerivedPart):
         counts = load(folder) if self._store.note(name) == stamp else None
         if counts is None:
             counts = count()
-            with suppress(StoreBusyError), self._store.writing():
+            with suppress(StoreBusyError, StoreFullError, OSError), self._store.writing():
                 counts.save(folder)
                 self._store.set_note(name, stamp)
         return counts

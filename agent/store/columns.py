@@ -79,4 +79,4 @@ class State:
     events: int
     """Number of the newest event."""
     erased: int
-    """Users that were erased, ever."""
+    """Users and single events that were erased or corrected, ever."""

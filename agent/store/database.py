@@ -3,29 +3,37 @@
 One process writes (`writing()` holds the lock), any number read.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import RLock, local
-from time import monotonic
+from time import monotonic, sleep
 
 import sqlalchemy as sa
 
 from limner.core.atomic import make_private
-from limner.core.errors import StoreBusyError, StoreError, UsageError
+from limner.core.errors import StoreBusyError, StoreError, StoreFullError, UsageError
 from limner.store import schema_version
 from limner.store import tables as t
 from limner.store.bulk_load import BulkLoad
 from limner.store.dialects import (
     is_there,
     make_engine,
+    make_looker,
     make_reader,
     sqlite_file,
     translated,
     upsert,
 )
 from limner.store.locks import process_lock
+from limner.store.tombstones import names_erased
 
+log = logging.getLogger("limner.store")
+_LOOK = 0.02
+"""Seconds between two tries to empty a log that others read."""
+_UNWRITABLE = frozenset({"store.cannot_write", "store.no_space", "store.cannot_open"})
+"""Codes of errors under which a store may still be read."""
 _OPEN_WAIT = 30.0
 """Seconds for which an opening waits for another process that makes or upgrades the store."""
 
@@ -57,6 +65,10 @@ class Database:
         """
         self._made = made
         self._engine = make_engine(url)
+        self._file = sqlite_file(self._engine)
+        self.unwritable: StoreError | None = None
+        """Why nothing can be written, where the disk is full or may only be read."""
+        self._told = False
         self._address = str(files) if is_folder else self._engine.url.render_as_string()
         self._reader = make_reader(self._engine)
         self._lock = process_lock(self._engine, "write")
@@ -66,11 +78,30 @@ class Database:
         self._own = local()
         with ExitStack() as failed:
             failed.callback(self._unmake)
-            self.id = self._prepare(create)
+            self.id = self._prepare_or_look(create)
             self.folder = files if is_folder else files / self.id
-            self.folder.mkdir(parents=True, exist_ok=True)
-            make_private(self.folder)
+            if self.unwritable is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                make_private(self.folder)
             failed.pop_all()
+
+    def _prepare_or_look(self, create: bool) -> str:
+        """`_prepare`, and where nothing can be written what is there is only read."""
+        try:
+            return self._prepare(create)
+        except StoreError as error:
+            if error.message.code not in _UNWRITABLE or self._file is None:
+                raise
+            if not self._file.exists() or self._made:
+                raise
+            self._engine.dispose()
+            self._reader = self._engine = make_looker(self._file)
+            try:
+                store_id = self._prepare(False)
+            except StoreError:
+                raise error from None
+            self.unwritable = error
+            return store_id
 
     def _prepare(self, create: bool) -> str:
         """See that the tables are there, and today's; the store's id. Raises StoreError, and
@@ -106,6 +137,8 @@ class Database:
 
         Raises StoreBusyError if another process is writing, and does not end within `wait` seconds.
         """
+        if self.unwritable is not None:
+            raise StoreFullError(self.unwritable.message)
         if not self._lock.acquire(wait):
             raise StoreBusyError("store.other_writer", folder=self._address)
         try:
@@ -177,7 +210,7 @@ class Database:
         """Whether another process is in the middle of a bulk load. Nothing can be added until it
         ends.
         """
-        if self._load is not None:
+        if self._load is not None or self.unwritable is not None:
             return False
         if not self._loading.acquire(0.1):
             return True
@@ -189,11 +222,60 @@ class Database:
         with suppress(sa.exc.DatabaseError):
             self.checkpoint("TRUNCATE")
 
-    def checkpoint(self, mode: str) -> None:
-        """Move what is committed from SQLite's log into its file."""
-        if sqlite_file(self._engine):
-            with self._engine.connect() as connection:
-                connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None for PostgreSQL."""
+        return self._file
+
+    @contextmanager
+    def expendable(self) -> Iterator[None]:
+        """Around a write that answers can do without, of a cache or a log: where the disk takes
+        nothing it is left out, which a line of the log says once.
+        """
+        try:
+            yield
+        except StoreFullError as error:
+            if not self._told:
+                self._told = True
+                log.warning("not kept", extra={"fields": {"error": type(error).__name__}})
+
+    def checkpoint(self, mode: str) -> bool:
+        """Move what is committed from SQLite's log into its file; whether that was all of it."""
+        if self.file is None:
+            return True
+        with self._engine.connect() as connection:
+            busy, _, _ = connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})").one()
+        return not busy
+
+    def empty_log(self, wait: float) -> bool:
+        """Leave nothing in SQLite's log; whether no reader kept it from that for `wait` seconds."""
+        until = monotonic() + wait
+        while True:
+            with suppress(sa.exc.DatabaseError):
+                if self.checkpoint("TRUNCATE"):
+                    return True
+            if monotonic() >= until:
+                return False
+            sleep(_LOOK)
+
+    def damage(self) -> list[str]:
+        """What is wrong with an SQLite file, in SQLite's words; empty where nothing is."""
+        if self._file is None:
+            return []
+        with self.reading() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(3)").scalars()
+            return [str(line) for line in found if line != "ok"]
+
+    def vacuum(self) -> None:
+        """Write an SQLite file anew, without what is in it beside its rows."""
+        if self.file is None:
+            return
+        try:
+            with self.writing(), self._guard, self._engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.exec_driver_sql("VACUUM")
+        except sa.exc.DatabaseError as error:
+            raise translated(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -210,13 +292,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def adding_about(self, *user_ids: str | None) -> Iterator[sa.Connection]:
+    def adding_about(self, *user_ids: str | None, text: str = "") -> Iterator[sa.Connection]:
         """`adding` for rows about users, None for nobody; nothing is kept where one of them was
-        erased before it is written.
+        erased before it is written, nor where a text of the rows names somebody who was.
         """
         with suppress(_ErasedMeanwhile), self.adding() as connection:
             yield connection
             if not all(one is None or is_there(connection, one) for one in user_ids):
+                raise _ErasedMeanwhile
+            if text and names_erased(connection, self.id, text):
                 raise _ErasedMeanwhile
 
     @contextmanager
@@ -263,7 +347,7 @@ class Database:
                 if self._is_empty():
                     self._unmake()
         self._engine.dispose()
-        if self.folder.exists():
+        if self.folder.exists() and self.unwritable is None:
             make_private(self.folder)
 
     def _is_empty(self) -> bool:

@@ -1,7 +1,9 @@
 """Differences between SQLite and PostgreSQL: how they are opened, written to, and fail."""
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -78,6 +80,20 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN")
 
 
+def make_looker(file: Path) -> sa.Engine:
+    """An engine that only reads an SQLite file, and writes nothing beside it either. What lies in a
+    log that was not worked in cannot be read so, and is refused by SQLite.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    alone = "" if log.exists() and log.stat().st_size else "&immutable=1"
+    address = f"file:{quote(str(file.absolute()))}?mode=ro{alone}"
+    return sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False),
+        poolclass=sa.pool.QueuePool,
+    )
+
+
 def sqlite_file(engine: sa.Engine) -> Path | None:
     """The file of an SQLite database; None for PostgreSQL."""
     return Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
@@ -128,8 +144,9 @@ def _insert(connection: sa.Connection, table: sa.Table) -> "sqlite.Insert | post
 
 _SQLITE_FAILURES: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
     (("full",), StoreFullError, "store.no_space"),
-    (("disk I/O",), StoreFullError, "store.cannot_write"),
-    (("not a database", "malformed"), StoreError, "store.foreign_file"),
+    (("disk I/O", "readonly database"), StoreFullError, "store.cannot_write"),
+    (("not a database",), StoreError, "store.foreign_file"),
+    (("malformed",), StoreError, "store.damaged"),
     (("unable to open",), StoreError, "store.cannot_open"),
     (("locked",), StoreBusyError, "store.locked"),
 )

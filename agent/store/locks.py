@@ -9,6 +9,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
+from limner.core.errors import StoreFullError
 from limner.store.dialects import sqlite_file, translated
 
 _LOOK = 0.02
@@ -39,6 +40,8 @@ class FileLockHandle:
             self._lock.acquire(timeout=0)
         except Timeout:
             return False
+        except OSError as error:
+            raise StoreFullError("store.cannot_write") from error
         return True
 
     def release(self) -> None:

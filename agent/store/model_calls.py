@@ -21,12 +21,13 @@ class ModelCallStore(Database):
         return StoredAnswer.model_validate_json(body) if body else None
 
     def save_answer(self, key: str, user_id: str | None, answer: StoredAnswer) -> None:
-        with self.adding_about(user_id) as connection:
-            row = {"key": key, "user_id": user_id, "body": answer.model_dump_json()}
+        row = {"key": key, "user_id": user_id, "body": answer.model_dump_json()}
+        of_nobody = "" if user_id is not None else answer.text
+        with self.expendable(), self.adding_about(user_id, text=of_nobody) as connection:
             upsert(connection, t.answers, [row])
 
     def add_ledger(self, row: LedgerRow) -> None:
-        with self.adding() as connection:
+        with self.expendable(), self.adding() as connection:
             written = connection.execute(
                 sa.insert(t.ledger), {"user_id": row.user_id, "body": row.model_dump_json()}
             )

@@ -1,10 +1,11 @@
 """Portraits by version, and the queue of those to embed."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from limner.core.errors import UnknownIdError
 from limner.core.schema import Profile
@@ -46,8 +47,11 @@ class PortraitStore(Database):
         return profile
 
     def profile(self, user_id: str, version: int | None = None) -> Profile | None:
+        """The newest portrait of a user, or one version; None where there is none that can be
+        read.
+        """
         found = self.profile_body(user_id, version)
-        return Profile.model_validate_json(found[1]) if found else None
+        return _read(found[1]) if found else None
 
     def profile_body(
         self, user_id: str, version: int | None = None, as_of: datetime | None = None
@@ -71,28 +75,20 @@ class PortraitStore(Database):
         return (row.version, row.body) if row else None
 
     def profile_versions(self, user_id: str) -> list[Profile]:
+        """Every version of a user's portrait that can be read, oldest first."""
         p = t.profiles.c
         with self.reading() as connection:
             bodies = connection.scalars(
                 sa.select(p.body).where(p.user_id == user_id).order_by(p.version)
             )
-            return [Profile.model_validate_json(body) for body in bodies]
+            return _readable(bodies)
 
     def profiles(self, holding: str = "") -> list[Profile]:
-        """The newest portrait of every user, by user id. `holding` limits them to portraits that
-        contain this text.
+        """The newest portrait of every user, by user id, of those that can be read. `holding`
+        limits them to portraits that contain this text.
         """
         p = t.profiles.c
-        newest = (
-            sa.select(p.user_id, sa.func.max(p.version).label("version"))
-            .group_by(p.user_id)
-            .subquery()
-        )
-        query = (
-            sa.select(p.body)
-            .join(newest, (p.user_id == newest.c.user_id) & (p.version == newest.c.version))
-            .order_by(p.user_id)
-        )
+        query = _newest(p.body)
         if holding:
             # Reading a body is the slow part; a database passes over those without the text far
             # faster.
@@ -100,7 +96,16 @@ class PortraitStore(Database):
                 p.body.icontains(json.dumps(holding, ensure_ascii=False)[1:-1], autoescape=True)
             )
         with self.reading() as connection:
-            return [Profile.model_validate_json(body) for body in connection.scalars(query)]
+            return _readable(connection.scalars(query))
+
+    def broken_profiles(self) -> list[str]:
+        """Users whose newest portrait cannot be read. It counts as none: the next one that is
+        painted takes its place.
+        """
+        query = _newest(t.profiles.c.user_id, t.profiles.c.body)
+        with self.reading() as connection:
+            rows = connection.execute(query, execution_options={"yield_per": 1000})
+            return [row.user_id for row in rows if _read(row.body) is None]
 
     def profiled_users(self) -> list[str]:
         with self.reading() as connection:
@@ -149,3 +154,30 @@ class PortraitStore(Database):
         with self.transaction() as connection:
             connection.execute(sa.delete(t.unembedded))
             connection.execute(sa.insert(t.unembedded).from_select(names, newest))
+
+
+def _newest(*columns: sa.ColumnElement[str]) -> "sa.Select[tuple[str, ...]]":
+    """Columns of the newest portrait of every user, by user id."""
+    p = t.profiles.c
+    newest = (
+        sa.select(p.user_id, sa.func.max(p.version).label("version")).group_by(p.user_id).subquery()
+    )
+    return (
+        sa.select(*columns)
+        .join_from(
+            t.profiles, newest, (p.user_id == newest.c.user_id) & (p.version == newest.c.version)
+        )
+        .order_by(p.user_id)
+    )
+
+
+def _readable(bodies: Iterable[str]) -> list[Profile]:
+    return [profile for body in bodies if (profile := _read(body)) is not None]
+
+
+def _read(body: str) -> Profile | None:
+    """A stored portrait; None where its JSON is damaged, which `limner doctor` names."""
+    try:
+        return Profile.model_validate_json(body)
+    except ValidationError:
+        return None

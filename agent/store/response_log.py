@@ -142,7 +142,7 @@ class ResponseLog:
             # In one order, so that two processes never wait for each other's rows.
             for item_id, (stamp, reason) in sorted(reasons.items(), key=lambda pair: pair[0])
         ]
-        with self._store.adding_about(user_id) as connection:
+        with self._store.expendable(), self._store.adding_about(user_id) as connection:
             upsert(connection, t.wordings, rows)
 
     # ------------------------------------------------------------ conversations
@@ -167,12 +167,12 @@ class ResponseLog:
     def save_conversation(
         self, conversation_id: str, body: str, about: Collection[str] = ()
     ) -> None:
-        """`about`: users whom it speaks of, as its JSON names them too; it is not saved where one
-        of them was erased.
+        """`about`: users whom it speaks of, as its JSON names them too. It is not saved where one
+        of them, or another whom its words name, was erased.
         """
         c = t.conversations.c
         row = {"conversation_id": conversation_id, "time": _ms(datetime.now(UTC)), "body": body}
-        with self._store.adding_about(*about) as connection:
+        with self._store.expendable(), self._store.adding_about(*about, text=body) as connection:
             upsert(connection, t.conversations, [row])
             newest = sa.select(c.time).order_by(c.time.desc()).offset(CONVERSATIONS - 1).limit(1)
             if (least := connection.scalar(newest)) is not None:

@@ -23,6 +23,7 @@ class Seen:
 
     key: str
     """Identifier of the event on the page."""
+    event_id: str
     day: str
     moment: str
     """Time in ISO 8601, for programs; empty for an event without a time."""
@@ -43,6 +44,7 @@ class EventReader:
     def seen(self, event: Event) -> Seen:
         return Seen(
             key=f"e{event.seq}",
+            event_id=event.event_id,
             day=self._words.day(event.timestamp),
             moment=event.timestamp.isoformat() if event.timestamp else "",
             type=self._words.known(f"type-{thumb_of(event) or event.type}", event.type),

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ from limner.api.paths import Decoded
 from limner.api.pool import Pool
 from limner.api.routes.common import EVENTS, bound_to, streamed
 from limner.chat import Piece, TextDelta, ToolStarted
-from limner.core.errors import LimnerError
+from limner.core.errors import LimnerError, UnknownIdError
 from limner.core.schema import Profile
 from limner.core.urls import segment
 from limner.engine import Engine
@@ -173,6 +173,23 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
             "done-unthumb" if type == "withdraw" else f"done-{type}", title or item_id
         )
         return await show_person(request, user_id, PersonQuery(n, before=recommendation_id), said)
+
+    @routes.post("/users/{user_id}/history")
+    async def remove_event(
+        request: Request,
+        user_id: UserId,
+        event_id: Annotated[str, Form(min_length=1, max_length=1000)],
+        page: Annotated[int, Form(ge=1)] = 1,
+    ) -> Response:
+        def remove() -> None:
+            with suppress(UnknownIdError):  # sent twice
+                if engine.edits.event(event_id).user_id == user_id:
+                    engine.erase_event(event_id)
+
+        await pool.call(remove)
+        if request.headers.get("hx-request"):
+            return await history(request, user_id, page)
+        return RedirectResponse(f"/users/{segment(user_id)}/history?page={page}", 303)
 
     @routes.post("/users/{user_id}/portrait")
     async def portrait(

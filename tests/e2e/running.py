@@ -64,6 +64,11 @@ def environment(**more: str) -> dict[str, str]:
     }
 
 
+def soaking() -> bool:
+    """Whether the long runs were asked for, as `make soak` does."""
+    return bool(os.environ.get("LIMNER_SOAK"))
+
+
 def asking(server: ScriptedServer, **more: str) -> dict[str, str]:
     """Variables that make the scripted server the model."""
     return {

@@ -203,7 +203,9 @@ def test_a_user_is_exported_whole_and_erased_everywhere(
     assert client.delete("/v1/users/gonzo-77").json()["events"] == 4
     for path in ("", "/profile", "/recommendations", "/export", "/context", "/profile/versions"):
         problem(client.get(f"/v1/users/gonzo-77{path}"), 404, "unknown_id")
-    problem(client.delete("/v1/users/gonzo-77"), 404, "unknown_id")
+    again = client.delete("/v1/users/gonzo-77").json()
+    assert (again["known"], again["events"], again["residue"]["found"]) == (False, 0, [])
+    assert [note["code"] for note in again["notes"]] == ["erase.before"]
     problem(
         client.post("/v1/chat", json={"question": "And now?", "conversation_id": talk}),
         404,

@@ -2,23 +2,33 @@
 
 import asyncio
 import json
+import logging
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
+from threading import Event
+from time import sleep
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
 from limner.core.errors import UnknownIdError
 from limner.core.schema import LedgerRow, StoredAnswer, User
+from limner.engine import open_engine
+from limner.ingest import Sources
 from limner.recommend.feedback import Feedback, FeedbackItem
 from limner.store import ResponseLog, open_store
 from limner.store import tables as t
 from limner.store.api_keys import create_key
-from limner.testing import ScriptedServer
-from tests.e2e.running import IDS
+from limner.testing import FakeEmbedder, ScriptedServer
+from tests.e2e.running import IDS, soaking, write_tables
+from tests.http.live import settings_for
 from tests.http.tasteful import copied, engine_of, scripted, serving
 
+log = logging.getLogger("soak")
 ABOUT = (t.users, t.profiles, t.unembedded, t.answers, t.ledger, t.keys, t.shown, t.outcomes)
 
 
@@ -159,3 +169,80 @@ def test_feedback_that_comes_late_makes_nobody_anew(
         engine.feedback.hear("u0", liked)
     assert engine.store.user("u0") is None
     engine.store.close()
+
+
+@pytest.mark.slow
+def test_of_many_who_are_erased_under_traffic_none_returns(tmp_path: Path) -> None:
+    """Portraits, lists, feedback, questions and searches for all of them go on while they are
+    erased one after the other, and afterwards.
+    """
+    erasures = 60 if soaking() else 12
+    people = [f"person-{at:05}" for at in range(erasures + 12)]
+    gone, rest = people[:erasures], people[erasures:]
+    folder = many(tmp_path, people)
+    stop, statuses = Event(), Counter[int]()
+
+    def ask(seed: int) -> None:
+        random = Random(seed)
+        while not stop.is_set():
+            answer = one_of_many(client, random, random.choice(people))
+            statuses[answer.status_code] += 1
+
+    with serving(folder) as client, ThreadPoolExecutor(6) as threads:
+        asking = [threads.submit(ask, seed) for seed in range(6)]
+        erased = []
+        for user in gone:
+            while (done := client.delete(f"/v1/users/{user}")).status_code == 503:
+                sleep(0.1)  # others change something; nothing was erased
+            erased.append(done.json())
+        sleep(1)
+        stop.set()
+        for one in asking:
+            one.result()
+        like = client.get("/v1/users", params={"like": "comedy", "limit": 1000}).text
+        again = [client.delete(f"/v1/users/{user}").json() for user in gone]
+    log.info("%d erasures among %d requests: %s", erasures, statuses.total(), dict(statuses))
+    assert statuses.keys() <= {200, 404, 503} and statuses[200] > erasures
+    assert not [one["residue"]["found"] for one in erased if one["residue"]["found"]]
+    assert not [user for user in gone if f'"{user}"' in like]
+    assert not [one for one in again if one["known"] or one["removed"] or one["residue"]["found"]]
+    store = open_store(str(folder / "store"), create=False)
+    assert set(store.user_ids()) == set(rest)
+    store.close()
+
+
+def one_of_many(client: httpx.Client, random: Random, user: str) -> httpx.Response:
+    """What is asked while others are erased."""
+    about = f"/v1/users/{user}"
+    match random.randrange(6):
+        case 0:
+            return client.get(f"{about}/profile")
+        case 1:
+            return client.post(f"{about}/profile/build", json={"force": True})
+        case 2:
+            return client.get(f"{about}/recommendations")
+        case 3:
+            liked = {"items": [{"item_id": "01", "type": "like"}]}
+            return client.post(f"{about}/feedback", json=liked)
+        case 4:
+            return client.post("/v1/chat", json={"question": f"What does {user} like?"})
+        case _:
+            return client.get("/v1/users", params={"like": "comedy"})
+
+
+def many(folder: Path, people: list[str]) -> Path:
+    """A folder with a trained store of many users."""
+    write_tables(folder)
+    rows = [
+        f"{user},{(at + step * 3) % 30:02},5,{1_000_000_000 + step}"
+        for at, user in enumerate(people)
+        for step in range(6)
+    ]
+    table = "\n".join(["user_id,item_id,rating,timestamp", *rows]) + "\n"
+    (folder / "events.csv").write_text(table)
+    engine = open_engine(settings_for(folder), create=True, embedder=FakeEmbedder())
+    engine.ingest(Sources([str(folder / "events.csv")], [str(folder / "items.csv")]))
+    engine.train()
+    asyncio.run(engine.build())
+    engine.store.close()
+    return folder

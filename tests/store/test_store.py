@@ -134,7 +134,7 @@ def test_erasing_a_user_erases_what_was_theirs(place: StorePlace) -> None:
     store = place.open()
     store.add_events(columns("a"))
     store.add_events(columns("b", user="u2"))
-    assert store.erase_user("u1") == 1
+    assert store.erase_user("u1") == {"events": 1, "users": 1}
     assert store.user_ids() == ["u2"]
     assert len(store.interactions()) == 1
 

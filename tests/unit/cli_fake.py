@@ -38,7 +38,8 @@ from limner.diagnostics import Doctor
 from limner.engine import Engine
 from limner.ingest import Sources
 from limner.profile.builder import ProfileBuilder
-from limner.recommend.edits import Erased
+from limner.recommend.edits import EventPatch
+from limner.recommend.erasure import Erased, ResidueCheck
 from limner.recommend.training import Trainer
 from limner.state.reader import DataReader
 from limner.store import Counts
@@ -355,9 +356,17 @@ class FakeEngine(Engine):
         self.calls.note("erase", user_id)
         return Erased(
             user_id=user_id,
+            known=True,
             events=4,
+            removed={"events": 4, "users": 1},
+            residue=ResidueCheck(files=9, bytes=3 << 20, found=[], unchecked=[]),
             notes=[plain("The trained channels forget them with the next training.")],
         )
+
+    @override
+    def correct_event(self, event_id: str, patch: EventPatch) -> Event:
+        self.calls.note("correct", event_id, patch)
+        return EVENTS[0].model_copy(update=patch.model_dump(exclude_unset=True))
 
     @override
     async def weigh(self, trained: TrainReport, users: int | None = None) -> TrainReport:

@@ -18,6 +18,7 @@ PATHS = {
     "/v1/users": "get post",
     "/v1/items": "get post",
     "/v1/events": "get post",
+    "/v1/events/{event_id}": "delete patch",
     "/v1/users/{user_id}": "get delete",
     "/v1/users/{user_id}/export": "get",
     "/v1/users/{user_id}/profile": "get patch",

@@ -21,6 +21,12 @@ UserId = Annotated[
         examples=["196"],
     ),
 ]
+EventId = Annotated[
+    Decoded,
+    Path(
+        min_length=1, max_length=1000, description="The event's id.", examples=["9f1c3a5be07d2468"]
+    ),
+]
 ItemId = Annotated[
     Decoded,
     Path(

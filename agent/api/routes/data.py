@@ -10,11 +10,12 @@ from limner.api.access import seen_by
 from limner.api.models import Listing, Rows
 from limner.api.pages import Cursor, Limit, after_of, cursor_of
 from limner.api.pool import Pool
-from limner.api.routes.common import UserId, told, usual
+from limner.api.routes.common import EventId, UserId, told, usual
 from limner.api.strict_route import StrictRoute
 from limner.core.schema import Audience, Event, Item, RowsReport, User
 from limner.engine import Engine
-from limner.recommend.edits import Erased, Export, Table
+from limner.recommend.edits import EventPatch, Export, Table
+from limner.recommend.erasure import Erased
 from limner.store import StorePages
 
 _EXAMPLES: dict[Table, dict[str, object]] = {
@@ -148,11 +149,12 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         return told(await pool.call(seen_by(request, engine).data.user, user_id))
 
     @routes.delete(
-        "/users/{user_id}", response_model=Erased, responses=usual(404), summary="Erase a user"
+        "/users/{user_id}", response_model=Erased, responses=usual(), summary="Erase a user"
     )
     async def erase_user(user_id: UserId) -> Response:
         """Erase a user: their events, portraits, vectors, lists, feedback, wording, conversations
-        and keys.
+        and keys. `residue` says what a look through the whole store found afterwards. One who is
+        unknown or was erased before is looked for all the same.
         """
         return told(await pool.call(engine.erase, user_id))
 
@@ -167,4 +169,29 @@ def router(engine: Engine, pool: Pool) -> APIRouter:
         headers = {"Content-Disposition": 'attachment; filename="user.json"'}
         return told(await pool.call(engine.edits.export, user_id), headers=headers)
 
+    _add_single_events(routes, engine, pool)
     return routes
+
+
+def _add_single_events(routes: APIRouter, engine: Engine, pool: Pool) -> None:
+    @routes.delete(
+        "/events/{event_id}", response_model=Event, responses=usual(404), summary="Erase an event"
+    )
+    async def erase_event(event_id: EventId) -> Response:
+        """Erase an event, and give it as it was. Portraits that count it go, the newest is counted
+        anew, and so are counts over everyone; lists, reasons and stored answers that may name it
+        go.
+        """
+        return told(await pool.call(engine.erase_event, event_id))
+
+    @routes.patch(
+        "/events/{event_id}",
+        response_model=Event,
+        responses=usual(404, body=True),
+        summary="Correct an event",
+    )
+    async def correct_event(event_id: EventId, patch: EventPatch) -> Response:
+        """Change type, value, time or text of an event. What rests on it is counted anew, as where
+        it is erased.
+        """
+        return told(await pool.call(engine.correct_event, event_id, patch))

@@ -15,11 +15,28 @@ from limner.words import last_level, listed_title
 
 if TYPE_CHECKING:
     from limner.ingest.datasets import Dataset
-    from limner.recommend.edits import Erased
+    from limner.recommend.erasure import Erased
 
 
 def erased(one: "Erased") -> RenderableType:
-    return words(f"Erased user {one.user_id}, with {counted(one.events, 'event')}.")
+    if one.known:
+        lines = [words(f"Erased user {one.user_id}, with {counted(one.events, 'event')}.")]
+    elif one.removed:
+        lines = [words(f"Erased what was left of {one.user_id}.")]
+    else:
+        lines = [words(f"Nothing was there of {one.user_id}.")]
+    if one.removed:
+        rows = ", ".join(f"{name} {count:,}" for name, count in one.removed.items())
+        lines.append(words(f"  Removed: {rows}.", "dim"))
+    left = one.residue
+    read = f"{counted(left.files, 'file')}, {left.bytes / 2**20:,.1f} MB"
+    if left.found:
+        places = "; ".join(left.found)
+        lines.append(words(f"  Residue check ({read}): FOUND in {places}.", "red"))
+    else:
+        lines.append(words(f"  Residue check ({read}): nothing of {one.user_id} is left.", "dim"))
+    lines += [words(f"  Not checked: {why.text}", "yellow") for why in left.unchecked]
+    return Group(*lines)
 
 
 def datasets(known: "Sequence[Dataset]", fetched: set[str]) -> RenderableType:
