@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import ValidationError
@@ -156,7 +157,7 @@ class PortraitStore(Database):
             connection.execute(sa.insert(t.unembedded).from_select(names, newest))
 
 
-def _newest(*columns: sa.ColumnElement[str]) -> "sa.Select[tuple[str, ...]]":
+def _newest(*columns: sa.ColumnElement[str]) -> "sa.Select[*tuple[Any, ...]]":
     """Columns of the newest portrait of every user, by user id."""
     p = t.profiles.c
     newest = (
