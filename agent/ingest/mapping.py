@@ -459,12 +459,35 @@ def meanings_of(mapping: Mapping) -> Meanings:
     )
 
 
+_JUST_CATEGORIES = frozenset(
+    [
+        "category",
+        "categories",
+        "category_code",
+        "class",
+        "main_category",
+        "类目",
+        "商品类目",
+        "商品类别",
+        "品类",
+        "类别",
+        "分类",
+        "類別",
+        "カテゴリ",
+        "カテゴリー",
+        "카테고리",
+        "분류",
+    ]
+) | {""}
+"""Names of columns of categories that do not tell what these are, as genre does."""
+
+
 def category_name(rule: ColumnRule | None) -> str:
     """What categories are called: genres -> genre; "" where they are just called categories."""
     if rule is None:
         return ""
     name = rule.facet or rule.label or plain_name(rule.column).lower().rsplit(".", 1)[-1]
-    if name in ("", "category", "categories", "category_code", "class", "main_category"):
+    if name in _JUST_CATEGORIES:
         return ""
     return name.removesuffix("s") if name in ("genres", "tags") else name
 

@@ -74,9 +74,8 @@ def refine_events(
         if rule and rule.column and name not in mapping.events and denied(table[rule.column]):
             refined.drop(name)
     rating = layout.fields.get("rating")
-    if "rating" not in mapping.events and _is_never_a_number(rating, table, later):
-        refined.drop("rating")
-    _refine_rating(refined, table, mapping, file)
+    if rating and rating.column:
+        _refine_rating(refined, _of_file(table, rating.column, later), mapping, file)
     rule = layout.fields.get("timestamp")
     if rule and rule.column:
         _refine_clock(refined, _filled(table[rule.column], later), mapping, file)
@@ -86,17 +85,24 @@ def refine_events(
     return refined
 
 
+def _of_file(table: TableProfile, name: str, later: Callable[[str], list[str]]) -> ColumnProfile:
+    """A column's profile that does not depend on how few rows the first chunk has."""
+    if len(table.all_cells(name)) >= LOOK:
+        return table[name]
+    return profile_column(name, later(name))
+
+
 def _refine_rating(
-    refined: RefinedLayout, table: TableProfile, mapping: Mapping, file: str
+    refined: RefinedLayout, column: ColumnProfile, mapping: Mapping, file: str
 ) -> None:
-    """Read a rating of -1, apart from all others, as none where the mapping does not name ratings.
-    Say so, and ask of a frequent 0.
+    """Drop a rating that is never a number, and read one of -1, apart from all others, as none,
+    where the mapping does not name ratings. Say so, and ask of a frequent 0.
     """
-    rule = refined.layout.fields.get("rating")
-    if rule is None or not rule.column or rule.nothing:
+    rule = refined.layout.fields["rating"]
+    if column.cells and not column.numeric and "rating" not in mapping.events:
+        refined.drop("rating")
         return
-    column = table[rule.column]
-    if column.sentinel is None:
+    if rule.nothing or column.sentinel is None:
         return
     cell = column.sentinel_cell
     share = sum(one == cell for one in column.cells) / len(column.cells)
@@ -198,18 +204,6 @@ def without_events(layout: Layout, events: Layout) -> Layout:
         for column in rule.sources
     }
     return Layout(layout.fields, [column for column in layout.rest if column not in of_events])
-
-
-def _is_never_a_number(
-    rule: ColumnRule | None, table: TableProfile, later: Callable[[str], list[str]]
-) -> bool:
-    """Whether a column has cells, and none is a number. Asked of the file, so that a first chunk of
-    unreadable ratings does not decide.
-    """
-    if rule is None or not rule.column or table[rule.column].numeric:
-        return False
-    cells = later(rule.column)
-    return bool(cells) and not profile_column(rule.column, cells).numeric
 
 
 def _no_value(column: ColumnProfile) -> bool:
