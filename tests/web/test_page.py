@@ -3,10 +3,12 @@ and languages.
 """
 
 import re
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from urllib.parse import quote
 
 import pytest
@@ -15,9 +17,14 @@ from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 from limner.chat import Piece, TextDelta
 from limner.core.errors import StoreError
+from limner.core.progress import Progress
 from limner.engine import Engine
+from limner.rank import Model
+from limner.server import create_app
 from limner.store.api_keys import create_key
 from limner.words import plain_title
+from tests.http.live import live
+from tests.http.tasteful import copied, engine_of
 from tests.web.made import ANN, HARM, REVIEW, RIGHT, TITLE, USERS, make, served
 
 pytestmark = pytest.mark.slow
@@ -771,3 +778,38 @@ def test_forms_of_other_sites_change_nothing(
                 )
                 assert answer.status == 403
         assert len(engine.data.history(ANN)) == before
+
+
+# ---------------------------------------------------------------- before the first training
+
+
+def test_a_store_that_was_only_ingested_shows_its_list_and_a_bar(
+    browser: Browser, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(made, tmp_path / "untrained")
+    shutil.rmtree(folder / "store" / "models")
+    engine = engine_of(folder)
+    train, let_go = engine.state.ranker.train, Event()
+
+    def slow(progress: Progress, wait: float) -> Model:
+        progress.start("learning from the past", 8)
+        progress.advance(3)
+        assert let_go.wait(120)
+        progress.done()
+        return train(progress, wait)
+
+    monkeypatch.setattr(engine.state.ranker, "train", slow)
+    with (
+        live(create_app(engine)) as server,
+        opening(browser, f"http://127.0.0.1:{server.port}") as mine,
+    ):
+        page = mine.go(ANNS)
+        expect(page.locator(".training progress")).to_be_visible()
+        expect(page.locator(".training")).to_contain_text("learning from the past")
+        assert mine.titles() and page.locator(".portrait .summary").inner_text()
+        let_go.set()
+        expect(page.locator(".training")).to_contain_text("is trained", timeout=60_000)
+        page.get_by_role("link", name="Show the new list").click()
+        expect(page.locator(".training")).to_have_count(0)
+        assert mine.titles()
+        mine.is_clean()
