@@ -36,6 +36,8 @@ class Meanings(Value):
     users: dict[str, ColumnMeaning] = Field(default_factory=dict)
     events: dict[str, ColumnMeaning] = Field(default_factory=dict)
     nouns: Nouns = NO_NOUNS
+    plays: bool = False
+    """Whether the amounts of events are how often something was played, and not seconds."""
 
     def with_those_of(self, other: "Meanings") -> "Meanings":
         """Both; of what both speak of, the other's."""
@@ -44,4 +46,5 @@ class Meanings(Value):
             users=self.users | other.users,
             events=self.events | other.events,
             nouns=other.nouns if other.nouns.item else self.nouns,
+            plays=self.plays or other.plays,
         )

@@ -28,7 +28,7 @@ from limner.facts.facets import MAX_VALUES, Rule, category_facet, discover, numb
 from limner.facts.facets import facets_of as _facets_of
 from limner.facts.habits import Norms, build_norms
 
-FORMAT = 4
+FORMAT = 5
 MIN_CARRIERS = 2
 """Items that must carry a value for it to be counted; one item's value only names the item."""
 THEME_LIFT = 1.2
@@ -88,6 +88,8 @@ class Population:
     """By source: mean and standard deviation of raw ratings, and how many."""
     amounts: dict[str, dict[str, float]] = field(default_factory=dict)
     """Typical amounts, as `limner.core.signals.typical_amounts` gives them."""
+    plays: bool = False
+    """Whether amounts of plays are how often, and not how long."""
 
     @cached_property
     def position(self) -> dict[str, int]:
@@ -142,6 +144,7 @@ class Population:
             "primary": self.primary,
             "ratings": self.ratings,
             "amounts": self.amounts,
+            "plays": self.plays,
             "rules": [rule.model_dump(mode="json") for rule in self.rules],
         }
         with written_whole(folder) as part:
@@ -177,6 +180,7 @@ def load_population(folder: Path) -> Population | None:
         primary=head["primary"],
         ratings={source: (mean, sd, int(n)) for source, (mean, sd, n) in head["ratings"].items()},
         amounts=head["amounts"],
+        plays=head["plays"],
         **arrays,
     )
 
@@ -186,6 +190,7 @@ def build_population(
     items: Sequence[Item],
     signal: NDArray[np.float32],
     told: Mapping[str, ColumnMeaning] | None = None,
+    plays: bool = False,
 ) -> Population:
     """Base rates of a population. `signal` is [n] as `limner.core.signals.signals` gives it, `told`
     what a mapping says of the items' columns.
@@ -231,6 +236,7 @@ def build_population(
         primary=primary,
         ratings=_ratings(x),
         amounts=typical_amounts(x),
+        plays=plays,
     )
     return _versioned(population)
 
@@ -433,6 +439,7 @@ def _versioned(population: Population) -> Population:
         population.values,
         sorted(population.ratings.items()),
         sorted((source, sorted(one.items())) for source, one in population.amounts.items()),
+        population.plays,
     ]
     digest.update(json.dumps([FORMAT, *head], ensure_ascii=False).encode("utf-8", "surrogatepass"))
     return replace(population, version=digest.hexdigest())

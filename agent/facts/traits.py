@@ -56,7 +56,7 @@ def traits_of(
         *_habits(events, things, population),
         _price_band(things, population),
         _rhythm([event.timestamp for event in events if event.timestamp is not None]),
-        *_loyalty(events),
+        *_loyalty(events, population.plays),
     ]
 
 
@@ -256,10 +256,12 @@ def _stands_out(counts: Counter[int], n: int, classes: int) -> tuple[int, float]
     return (top, count / n) if z > 2.58 else None
 
 
-def _loyalty(events: Sequence[Event]) -> list[Trait]:
-    """How often the user buys or plays an item again; empty for who never bought or played one."""
-    had = [e.item_id for e in events if e.type in _HAD_TYPES and (e.value is None or e.value > 0)]
-    n = len(had)
+def _loyalty(events: Sequence[Event], plays: bool) -> list[Trait]:
+    """How often the user buys or plays an item again; empty for who never bought or played one.
+    plays: an amount of plays is how often; pieces that were bought together are one purchase.
+    """
+    had = [e for e in events if e.type in _HAD_TYPES and (e.value is None or e.value > 0)]
+    n = sum(max(1, round(e.value or 1)) if plays and e.type == "play" else 1 for e in had)
     if n == 0:
         return []
     if n < MIN_HABIT:
@@ -271,7 +273,7 @@ def _loyalty(events: Sequence[Event]) -> list[Trait]:
                 n=n,
             )
         ]
-    again = n - len(set(had))
+    again = n - len({e.item_id for e in had})
     share = again / n
     label = "returning" if share >= 0.4 else "trying" if share < 0.1 else "mixed"
     return [

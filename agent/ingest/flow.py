@@ -48,6 +48,7 @@ from limner.ingest.mapping import (
     Layout,
     Mapping,
     TableName,
+    counts_plays,
     load_mapping,
     meanings_of,
     nameless,
@@ -304,6 +305,7 @@ class IngestRun:
         self.day_first: bool | None = None
         self.list_marks: dict[tuple[str, str], str] = {}
         self.times = mapping.times
+        self.plays = False
         self.items_used: Counter[str] = Counter()
         self.items_read: set[str] = set()
         self.noted: set[tuple[TableName, str]] = set()
@@ -529,6 +531,7 @@ class IngestRun:
             self.notes += by_name_notes(table, made, self.mapping, _name(place))
         if table == "events":
             made = self._refined(made, chunk, place, read)
+            self.plays |= counts_plays(made)
         else:
             profile = TableProfile(frame)
             if table == "items":
@@ -669,7 +672,7 @@ class IngestRun:
         self._check()
         if not (allow_unknown_items or self.mapping.allow_unknown_items):
             self._check_items()
-        self.store.add_meanings(meanings_of(self.mapping))
+        self.store.add_meanings(meanings_of(self.mapping, self.plays))
 
     def _check(self) -> None:
         """Raises BadInputError where tables were read and not one row of all is usable."""

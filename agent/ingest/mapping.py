@@ -449,13 +449,26 @@ def _is_absent(target: str, table: TableName, rule: ColumnRule, columns: Sequenc
     return bool(rule.role and target not in FIELDS[table] and rule.column not in columns)
 
 
-def meanings_of(mapping: Mapping) -> Meanings:
+PLAY_COUNTS = frozenset(
+    {"plays", "playcount", "play_count", "listens", "listen_count", "streams", "scrobbles"}
+)
+"""Columns of amounts that are how often something was played."""
+
+
+def counts_plays(layout: Layout) -> bool:
+    """Whether the amounts of a table of events are play counts."""
+    rule = layout.fields.get("value")
+    return rule is not None and (rule.column or "").strip().lower() in PLAY_COUNTS
+
+
+def meanings_of(mapping: Mapping, plays: bool = False) -> Meanings:
     """What a mapping says of columns, by the name of the attribute that each becomes."""
     return Meanings(
         items=_said("items", mapping.items),
         users=_said("users", mapping.users),
         events=_said("events", mapping.events),
         nouns=mapping.nouns,
+        plays=plays,
     )
 
 

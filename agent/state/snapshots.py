@@ -174,7 +174,11 @@ class CatalogueState(DerivedPart):
         self._progress.start("counting base rates")
         x = self._store.interactions()
         population = build_population(
-            x, list(items.values()), signals(x, self._settings.signals, scales), meanings.items
+            x,
+            list(items.values()),
+            signals(x, self._settings.signals, scales),
+            meanings.items,
+            meanings.plays,
         )
         # Kept only where it can be written: it saves the next one the counting.
         with suppress(StoreBusyError, StoreFullError, OSError), self._store.writing():

@@ -1,6 +1,7 @@
 """Plays, pieces and money, summed: against sums made by hand."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from limner.chat import answer
 from limner.core.errors import UnknownIdError
 from limner.core.schema import Item
 from limner.engine import Engine
+from limner.ingest import Sources
 from limner.tools import Result
 from limner.tools.amounts import AmountsResult
 from tests.http.live import small_engine
@@ -86,3 +88,20 @@ async def test_the_amounts_of_a_user_are_told_by_item(engine: Engine) -> None:
 async def test_questions_about_amounts(engine: Engine, question: str, holds: str) -> None:
     reply = await answer(engine, question)
     assert holds in reply.text, reply.text
+
+
+@pytest.mark.parametrize(("column", "label"), [("plays", "returning"), ("seconds", "trying")])
+def test_play_counts_are_loyalty_and_seconds_are_none(
+    tmp_path: Path, column: str, label: str
+) -> None:
+    rows = [f"ann,artist{at},{20 + at}" for at in range(12)]
+    (tmp_path / "plays.csv").write_text("\n".join([f"user_id,item_id,{column}", *rows]))
+    (tmp_path / "map.yaml").write_text(
+        f"events: {{value: {column}, type: {{constant: play}}}}\n", encoding="utf-8"
+    )
+    engine = small_engine(tmp_path)
+    engine.ingest(Sources([str(tmp_path / "plays.csv")], mapping=str(tmp_path / "map.yaml")))
+    assert engine.data.catalogue().population.plays == (column == "plays")
+    traits = {one.name: one for one in engine.portraits.profile("ann").traits}
+    assert traits["loyalty"].label == label
+    engine.store.close()
