@@ -6,6 +6,7 @@ English needs it: `{n:event}` is "1 event" or "1,682 events". A value may be a s
 said in the same language.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
@@ -13,11 +14,15 @@ from importlib import resources
 import yaml
 from pydantic import Field
 
+from limner.core.columns import NO_NOUNS, Nouns
 from limner.core.errors import SettingsError
 from limner.core.schema import Value
 from limner.words import spoken
+from limner.words.language import with_nouns
 
 LANGUAGES = ("en", "zh")
+_OF_TITLES = re.compile(r"(?<!\{)\b[Tt]itles?\b")
+"""A form that speaks of titles, which are not what things are called."""
 _MARKS = 3
 """Events that one statement cites at most."""
 
@@ -44,12 +49,14 @@ Mark = Callable[[str], str]
 """An event id as the mark that cites it."""
 
 
-def say(said: ToolStatement, language: str = "en", mark: Mark | None = None) -> str:
+def say(
+    said: ToolStatement, language: str = "en", mark: Mark | None = None, nouns: Nouns = NO_NOUNS
+) -> str:
     """The statement in words; with `mark`, its first events cited at its end, and those of its
-    parts at theirs.
+    parts at theirs. nouns: what English calls the things of the catalogue.
     """
     said = said.in_(language)
-    text = _fill(said, language, mark)
+    text = _fill(said, language, mark, nouns)
     cited = [mark(event) for event in said.evidence[:_MARKS]] if mark else []
     return f"{text} {' '.join(cited)}" if cited else text
 
@@ -102,24 +109,27 @@ def kind_before(type_: str) -> ToolStatement:
     return ToolStatement(form="type.before", values={"type": kind(type_)}) if type_ else phrase("")
 
 
-def _fill(said: ToolStatement, language: str, mark: Mark | None) -> str:
+def _fill(said: ToolStatement, language: str, mark: Mark | None, nouns: Nouns) -> str:
     forms = _forms()
     if said.form not in forms:
         raise SettingsError("tools.unknown_form", form=said.form)
     values: dict[str, object] = {}
     for name, value in said.values.items():
         if isinstance(value, ToolStatement):
-            values[name] = say(value, language, mark)
+            values[name] = say(value, language, mark, nouns)
         elif isinstance(value, str):
             values[name] = spoken(language).facet(value) if name == "facet" else value
         else:
-            values[name] = _Number(value, language)
-    return forms[said.form][language].format_map(values)
+            values[name] = _Number(value, language, nouns)
+    form = forms[said.form][language]
+    if language == "en" and nouns.item and not _OF_TITLES.search(form):
+        form = with_nouns(form, item=nouns.item, items=nouns.items)
+    return form.format_map(values)
 
 
 class _Number:
-    def __init__(self, value: int | float, language: str) -> None:
-        self._value, self._language = value, language
+    def __init__(self, value: int | float, language: str, nouns: Nouns) -> None:
+        self._value, self._language, self._nouns = value, language, nouns
 
     def __format__(self, noun: str) -> str:
         value = self._value
@@ -128,6 +138,9 @@ class _Number:
             return plain
         if self._language != "en":
             return f"{plain}{noun}"
+        if self._nouns.item and noun.endswith("item"):
+            of = noun.removesuffix("item")
+            return f"{plain} {of}{self._nouns.item if value == 1 else self._nouns.items}"
         return f"{plain} {noun if value == 1 else _plural(noun)}"
 
 

@@ -38,7 +38,7 @@ def lines_of(
         return f"[e{talk.number_of(event_id)}]"
 
     return [
-        AnswerLine(say(one, language, mark), one.form, tuple(events_of(one)))
+        AnswerLine(say(one, language, mark, talk.nouns), one.form, tuple(events_of(one)))
         for one in (told.in_(language) for told in said)
         if not one.only or one.only.split("-")[0] == language
     ]

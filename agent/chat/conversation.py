@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from limner.chat.reading import QuestionReading
 from limner.chat.steps import Step
+from limner.core.columns import NO_NOUNS, Nouns
 from limner.core.schema import ChatMessage
 from limner.llm import tokens
 
@@ -38,6 +39,8 @@ class Conversation:
     """Numbers that were given out."""
     only: str | None = None
     """The one user who asks and of whom it may tell; None: it tells of everyone."""
+    nouns: Nouns = NO_NOUNS
+    """What things of the catalogue are called."""
 
     def __post_init__(self) -> None:
         if self.only is not None:

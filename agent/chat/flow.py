@@ -50,6 +50,7 @@ async def stream(
         raise BadInputError("chat.too_long", length=len(question), most=LONGEST)
     began = perf_counter()
     talk = conversation or Conversation()
+    talk.nouns = engine.data.catalogue().nouns
     chosen = await engine.models.ready()
     notes = list(chosen.notes)
     found, reading = plan(engine, question, talk)

@@ -34,6 +34,7 @@ PATHS = {
     "/v1/items/{item_id}": "get patch",
     "/v1/items/{item_id}/neighbors": "get",
     "/v1/popular": "get",
+    "/v1/training": "get",
     "/v1/chat": "post",
     "/v1/chat/completions": "post",
     "/v1/models": "get",

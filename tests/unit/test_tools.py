@@ -10,6 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from limner import tools
+from limner.chat import answer
+from limner.core.columns import Meanings, Nouns
 from limner.core.errors import BadInputError, UnknownIdError
 from limner.core.interactions import Interactions
 from limner.engine import Engine
@@ -320,4 +322,12 @@ async def test_a_tool_counts_what_there_was_when_it_began(
     liked = await called(engine, tools.cohort, item="i1", polarity="like")
     had = await called(engine, tools.cohort, item="i1")
     assert liked.found and had.found and looks
+    engine.store.close()
+
+
+async def test_things_are_called_what_the_catalogue_calls_them(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path / "store")
+    engine.store.add_meanings(Meanings(nouns=Nouns(item="film", items="films")))
+    reply = await answer(engine, "How many items has user 13 had?")
+    assert re.search(r"\d+ different films\b", reply.text) and "item" not in reply.text
     engine.store.close()
