@@ -90,7 +90,7 @@ class Runs:
         by default while a short command works or just after.
         """
         if after is None:
-            after = self.random.uniform(0.4, 1.3) * self.usual
+            after = self.random.uniform(0.3, 1.1) * self.usual
         try:
             out, err = run.communicate(timeout=after)
         except subprocess.TimeoutExpired:
