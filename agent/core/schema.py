@@ -314,8 +314,10 @@ class Preference(Value):
     """Time of the first event that supports it, UTC."""
     last_seen: datetime | None = None
     """Time of the last event that supports it, UTC."""
+    count: int = 0
+    """How many of the user's events carry the value; 0 where that was not counted."""
     evidence: list[str]
-    """Ids of the events that support it."""
+    """Ids of the events that support it best, at most eight."""
     text: str = ""
     """The preference in words, in the portrait's language."""
     source: Source = "template"

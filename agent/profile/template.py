@@ -26,6 +26,7 @@ def preference_of(fact: Fact, language: Language) -> Preference:
         trend=fact.trend,
         first_seen=fact.first_seen,
         last_seen=fact.last_seen,
+        count=fact.count,
         evidence=fact.evidence[:MAX_EVIDENCE],
         text=preference_text(fact, language),
     )

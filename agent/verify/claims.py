@@ -265,6 +265,7 @@ def _counted(
             trend=fact.trend,
             first_seen=fact.first_seen,
             last_seen=fact.last_seen,
+            count=fact.count,
             evidence=list(dict.fromkeys([*ids, *fact.evidence]))[:MAX_EVIDENCE],
         )
     times = [e.event.timestamp for e in supporting if e.event.timestamp is not None]
@@ -284,6 +285,7 @@ def _counted(
         trend=_trend(supporting, window),
         first_seen=min(times, default=None),
         last_seen=max(times, default=None),
+        count=len(ids),
         evidence=ids[:MAX_EVIDENCE],
     )
 

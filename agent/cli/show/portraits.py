@@ -140,7 +140,7 @@ def _preference(preference: Preference, style: str, inner: int) -> RenderableTyp
         cells.append(Text(f"{preference.confidence:.0%}"))
     cells += [
         Text(ARROWS[preference.trend], style=ARROW_STYLE[preference.trend]),
-        Text(str(len(preference.evidence))),
+        Text(f"{preference.count or len(preference.evidence):,}"),
     ]
     if seen:
         cells.append(Text(day(preference.last_seen), style="dim"))
