@@ -68,6 +68,7 @@ _CODE = re.compile(
     r"(?=\S*\d)(?=\S*[A-Z])[A-Z0-9_-]{6,}|(?=\S*\d)[0-9a-f]{12,}|[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"
 )
 """A catalogue number or a hash: "B00BWDH2O6", "72d76fde-8bb3-4e00-8c23-a032dfed738c"."""
+_PADDED = re.compile(r"0\d+")
 _RANKED = re.compile(r"[>#]?\s*#?\d[\d,]* in [A-Z].*")
 """A place in a chart: "2 in Gift Cards (", ">#1,204 in Toys & Games"."""
 _PAID_WITH = re.compile(
@@ -84,6 +85,7 @@ _DATE = re.compile(
 )
 _ID_NAME = re.compile(
     r"(?:^|[._\s-])(?:id|ids|uuid|guid|url|uri|sku|ean|isbn|asin)[:_.\s]*$|[a-z](?:Id|ID|No|Nr)$"
+    r"|[a-z](?:nr|nummer)$"
     r"|^(?:imdb|tmdb)"
 )
 _MEASURED = frozenset(
@@ -257,6 +259,8 @@ def _by_values(values: Sequence[str], ids: AbstractSet[str], *, single: bool) ->
     """What values alone tell: ids of items, codes, measures, places in charts, payment."""
     if mostly(values, _CODE.fullmatch):
         return RoleGuess("id", "codes")
+    if mostly(values, _PADDED.fullmatch, 0.3) and len({len(value) for value in values}) == 1:
+        return RoleGuess("id", "numbers of one length that begin with zeros")
     if mostly(values, _is_register):
         return RoleGuess("fact", "measures, links or places in a chart")
     if mostly(values, _PAID_WITH.fullmatch, 0.8) and len(set(values)) > 1:

@@ -54,6 +54,12 @@ _PERSON = re.compile(r"name|author|artist|director|actor|writer|composer|creator
 _SHAPES = ((re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\d+"), "9"), (re.compile(r"\s+"), " "))
 
 
+_REPEATING = 0.8
+"""Share of different cells up to which a column holds what comes again."""
+_MONEY = re.compile(r"-?[€$£¥₩]\s*-?\d[\d.,\s]*|-?\d[\d.,\s]*(?:[€$£¥₩]|EUR|USD|GBP|JPY|CHF)")
+_MOSTLY_MONEY = 0.8
+
+
 @dataclass(frozen=True)
 class ColumnProfile:
     """A column as its first rows show it."""
@@ -85,6 +91,17 @@ class ColumnProfile:
     def is_key(self) -> bool:
         """Whether the cells can be ids: one word or whole number each."""
         return self.type in ("number", "word") and not {" ", "."} & set(self.shape)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether enough cells come again for them to be of users, each with several rows."""
+        return self.distinct <= _REPEATING * len(self.cells)
+
+    @property
+    def is_money(self) -> bool:
+        """Whether the cells are amounts with the sign of a currency."""
+        money = sum(bool(_MONEY.fullmatch(cell.strip())) for cell in self.cells)
+        return bool(self.cells) and money > _MOSTLY_MONEY * len(self.cells)
 
     @property
     def sentinel_cell(self) -> str:

@@ -11,9 +11,10 @@ from limner.ingest.times import parse_times
 USER = re.compile(
     r"user|customer|client|member|reviewer|visitor|account|buyer|person|player|patient|reader"
     r"|shopper|guest|listener|viewer|subscriber|borrower|patron|student|learner|employee|passenger"
+    r"|kunde|nutzer|besucher|cliente|usuario|utilisateur|acheteur|utente|klant|käufer"
 )
 ITEM = re.compile(r"item|product|article|movie|film|book|song|track|sku|asin|code$|_?id$")
-_PRICE = re.compile(r"price|msrp|[€$£¥]")
+_PRICE = re.compile(r"price|msrp|preis|prix|precio|prezzo|preço|[€$£¥]")
 _TITLE = re.compile(r"name|title")
 _WORD = re.compile(r"[^\W\d_]{3}")
 _NAMING = 0.7
@@ -57,8 +58,11 @@ _GUESSES: dict[TableName, tuple[tuple[str, str, _Test], ...]] = {
         (
             "price",
             "guessed by its name; ",
-            lambda name, column: bool(_PRICE.search(name)) and column.numeric > 0.5,
+            lambda name, column: (
+                bool(_PRICE.search(name)) and (column.numeric > 0.5 or column.is_money)
+            ),
         ),
+        ("price", "amounts of money, please check; ", lambda _, column: column.is_money),
         ("title", "words, nearly each its own; ", lambda _, column: _names_each(column)),
     ),
     "users": (

@@ -16,6 +16,11 @@ _NO_NOUN = frozenset(
         "content",
         "stock",
         "article",
+        "artikel",
+        "produkt",
+        "producto",
+        "produit",
+        "prodotto",
         "parent",
         "sku",
         "asin",
@@ -74,6 +79,7 @@ def _named(items: TableLook) -> tuple[Nouns, str]:
 
 def _noun(stem: str) -> str:
     """A stem that is a single word of letters, and a kind of thing."""
+    stem = re.sub(r"(?:nr|nummer)$", "", stem)
     return stem if re.fullmatch(r"[a-z]{3,}", stem) and stem not in _NO_NOUN else ""
 
 

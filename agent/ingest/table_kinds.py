@@ -137,7 +137,7 @@ def _repeated_key(look: TableLook, taken: set[str], links: dict[str, tuple[float
         if column not in taken
         and look.profile[column].is_key
         and look.profile[column].distinct > 1
-        and not look.profile.is_unique(column)
+        and look.profile[column].repeats
     ]
     return max(keys, key=lambda c: (c in links, len(look.profile.ids(c))), default="")
 

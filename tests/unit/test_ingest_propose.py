@@ -572,3 +572,28 @@ def test_event_types_are_said_as_they_are_read(bench: Bench) -> None:
         f"{n % 5},{9_000_000 + n},{('pv', 'buy')[n % 2]},{1_600_000_000 + n}\n" for n in range(20)
     )
     assert "# types: {buy: purchase, pv: view}" in propose_mapping([bench.write("l.csv", rows)])
+
+
+def test_a_german_shops_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Customers come again and invoices do not; padded numbers are no amounts; cells say money."""
+    things = [
+        f"{at:05d};{name} {at};{group};{at * 7},50 €"
+        for at, (name, group) in enumerate([("Stuhl", "Möbel"), ("Krug", "Küche")] * 10)
+    ]
+    sold = [
+        f"{at % 13:06d};{at * 7 % 20:05d};{at % 28 + 1:02d}.03.2024 10:15;{at % 3 + 1};R{1000 + at}"
+        for at in range(120)
+    ]
+    (tmp_path / "artikel.csv").write_text(
+        "\n".join(["Artikelnr;Bezeichnung;Warengruppe;Wert", *things]), encoding="cp1252"
+    )
+    (tmp_path / "verkauf.csv").write_text(
+        "\n".join(["Kundennr;Artikelnr;Datum;Menge;Rechnung", *sold, "Summe;;;;"]),
+        encoding="utf-8-sig",
+    )
+    monkeypatch.chdir(tmp_path)
+    tree = proposed("verkauf.csv", "artikel.csv")
+    assert (tree["events"]["user_id"], tree["events"]["item_id"]) == ("Kundennr", "Artikelnr")
+    assert tree["items"]["price"] == "Wert" and tree["items"]["title"] == "Bezeichnung"
+    assert "nouns" not in tree
+    assert tree["events"]["rechnung"]["role"] == "id"
