@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Sequence
 
+from limner.core.settings import SIGNALS
 from limner.ingest.column_profile import ColumnProfile
-from limner.ingest.mapping import FIELDS, TableName, alias_key, columns_named
+from limner.ingest.mapping import FIELDS, TYPE_ALIASES, TableName, alias_key, columns_named
 from limner.ingest.table_look import FieldGuess, TableLook
 from limner.ingest.times import parse_times
 
@@ -41,6 +42,12 @@ _GUESSES: dict[TableName, tuple[tuple[str, str, _Test], ...]] = {
             lambda name, column: bool(ITEM.search(name)) and column.is_key,
         ),
         ("timestamp", "its cells are times; ", lambda _, column: column.type == "time"),
+        ("type", "its words are kinds of events; ", lambda _, column: _says_kinds(column)),
+        (
+            "item_id",
+            "words that come again, please check; ",
+            lambda _, column: column.type == "word" and column.repeats and column.distinct > 1,
+        ),
     ),
     "items": (
         (
@@ -175,6 +182,13 @@ def _is_type(column: ColumnProfile) -> bool:
         and 1 < column.distinct <= min(_FEW_TYPES, len(column.cells) // 2)
         and column.shape.replace("_", "") == "a"
     )
+
+
+def _says_kinds(column: ColumnProfile) -> bool:
+    """Whether most of a column's few words are types of events, by whatever name."""
+    words = {cell.strip().lower() for cell in column.cells}
+    known = sum(word in TYPE_ALIASES or word in SIGNALS for word in words)
+    return _is_type(column) and known > len(words) / 2
 
 
 def _catalogue_by_content(

@@ -111,6 +111,7 @@ def _are_countries(column: str, cells: Collection[str]) -> bool:
     if len(cells) > 2 * len(_COUNTRIES):
         return False
     codes = {cell.strip() for cell in cells} - (USUAL - {_NAMIBIA})
+    codes = {code for code in codes if any(map(str.isalnum, code))}
     if _NAMIBIA not in codes or not codes <= _COUNTRIES:
         return False
     if any(name in alias_key(column) for name in _NAMED):

@@ -70,7 +70,7 @@ def _kind(look: TableLook) -> TableName:
         return "users"
     acts = done or "timestamp" in has
     about = any(ITEM.search(name) for name, column in names.items() if column != user)
-    return "events" if acts or about else "users"
+    return "events" if acts or about or look.profile[user].repeats else "users"
 
 
 def _user_column(names: dict[str, str]) -> str:

@@ -597,3 +597,22 @@ def test_a_german_shops_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert tree["items"]["price"] == "Wert" and tree["items"]["title"] == "Bezeichnung"
     assert "nouns" not in tree
     assert tree["events"]["rechnung"]["role"] == "id"
+
+
+def test_users_who_come_again_are_a_table_of_events_and_kinds_are_seen_by_their_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays = [f"u{at % 9}\t{['椎名林檎', '宇多田', '米津'][at % 3]}\t{at + 1}" for at in range(60)]
+    (tmp_path / "plays.tsv").write_text(
+        "\n".join(["ユーザーID\tアーティスト\t再生回数", *plays]), encoding="shift_jis"
+    )
+    kinds = ("pageview", "share", "comment")
+    reads = [
+        json.dumps({"visitor": f"v{at % 9}", "page_id": at % 7, "evt": kinds[at % 3], "ts": at})
+        for at in range(60)
+    ]
+    (tmp_path / "reads.jsonl").write_text("\n".join(reads), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    events = proposed("plays.tsv")["events"]
+    assert (events["user_id"], events["item_id"]) == ("ユーザーID", "アーティスト")
+    assert proposed("reads.jsonl")["events"]["type"] == "evt"
