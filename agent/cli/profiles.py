@@ -7,7 +7,7 @@ import typer
 
 from limner.cli.session import Json, Session
 from limner.cli.text import counted
-from limner.core.errors import SettingsError, StoreError, UsageError
+from limner.core.errors import LimnerError, SettingsError, StoreError, UsageError
 from limner.core.schema import Check, Event, Item, Profile
 from limner.core.settings import Settings
 
@@ -194,7 +194,9 @@ def doctor(
         settings, checks = _settings(session)
         try:
             engine = session.engine(settings)
-        except StoreError as error:
+        except (StoreError, UsageError) as error:
+            if isinstance(error, UsageError) and not checks:
+                raise
             checks += _without_store(session, settings, error, probe)
         else:
             checks += session.wait(engine.doctor.examine(probe=probe))
@@ -214,7 +216,7 @@ def _settings(session: Session) -> tuple[Settings, list[Check]]:
 
 
 def _without_store(
-    session: Session, settings: Settings, error: StoreError, probe: bool
+    session: Session, settings: Settings, error: LimnerError, probe: bool
 ) -> list[Check]:
     """The checks where the store cannot be opened: the others go on."""
     from tempfile import TemporaryDirectory

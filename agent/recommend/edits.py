@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StrictBool
+from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool
 
 from limner.core.availability import AVAILABLE, HIDDEN
 from limner.core.errors import BadInputError, UnknownIdError
@@ -65,6 +65,13 @@ class ItemPatch(Value):
     """Attributes by name; null removes an attribute, others stay."""
 
 
+def _written(value: object) -> object:
+    """Times are given as text; a number could be of seconds or milliseconds."""
+    if isinstance(value, int | float):
+        raise ValueError("a time is text, such as 2026-03-01T10:30:00Z")
+    return value
+
+
 class EventPatch(Value):
     """Changes to an event; fields that are left out stay as they are."""
 
@@ -72,7 +79,7 @@ class EventPatch(Value):
     """What was done: view, click, like, purchase, rating, …"""
     value: float | None = Field(default=None, allow_inf_nan=False)
     """The value on the scale of the data; null removes it."""
-    timestamp: AwareDatetime | None = None
+    timestamp: Annotated[AwareDatetime, BeforeValidator(_written)] | None = None
     """When it happened, with its offset; null where that is not known."""
     text: str | None = Field(default=None, max_length=100_000)
     """What the user wrote; null or an empty text removes it."""

@@ -89,8 +89,11 @@ def test_commands_are_silent_unless_a_level_is_set(
 
 
 def test_a_level_that_there_is_not_is_refused(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LIMNER_LOG", "loud")
-    assert main(["doctor"]) == 2
+    assert main(["users"]) == 2
     assert "Setting 'log' is wrong" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor"]) == 1  # goes on, and says it as one of its lines
+    assert "Setting 'log' is wrong" in " ".join(capsys.readouterr().out.split())
