@@ -92,7 +92,7 @@ def test_a_level_that_there_is_not_is_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LIMNER_LOG", "loud")
-    assert main(["users"]) == 2
+    assert main(["history", "ann"]) == 2
     assert "Setting 'log' is wrong" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
     assert main(["doctor"]) == 1  # goes on, and says it as one of its lines
