@@ -77,7 +77,7 @@ class EventPatch(Value):
 
     type: str | None = Field(default=None, min_length=1, max_length=64)
     """What was done: view, click, like, purchase, rating, …"""
-    value: float | None = Field(default=None, allow_inf_nan=False)
+    value: float | None = Field(default=None, allow_inf_nan=False, strict=True)
     """The value on the scale of the data; null removes it."""
     timestamp: Annotated[AwareDatetime, BeforeValidator(_written)] | None = None
     """When it happened, with its offset; null where that is not known."""

@@ -32,6 +32,8 @@ class Seen:
     value: str
     text: str
     tone: Tone
+    number: float | None = None
+    """The value as it is stored; None where it has none."""
 
 
 class EventReader:
@@ -52,6 +54,7 @@ class EventReader:
             value=value_of(event, self._world.scales, self._words),
             text=event.text,
             tone=self.tone(event),
+            number=event.value,
         )
 
     def tone(self, event: Event) -> Tone:

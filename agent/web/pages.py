@@ -20,7 +20,7 @@ from limner.core.errors import LimnerError, UnknownIdError
 from limner.core.schema import Profile
 from limner.core.urls import segment
 from limner.engine import Engine
-from limner.recommend.edits import ClaimKey, PortraitEdit, Statement
+from limner.recommend.edits import ClaimKey, EventPatch, PortraitEdit, Statement
 from limner.recommend.feedback import Feedback, FeedbackItem
 from limner.store.api_keys import KeyRing
 from limner.web.ledger import Accountant
@@ -175,18 +175,24 @@ def router(engine: Engine, pool: Pool, renderer: Renderer) -> APIRouter:
         return await show_person(request, user_id, PersonQuery(n, before=recommendation_id), said)
 
     @routes.post("/users/{user_id}/history")
-    async def remove_event(
+    async def change_event(
         request: Request,
         user_id: UserId,
         event_id: Annotated[str, Form(min_length=1, max_length=1000)],
+        action: Annotated[Literal["remove", "correct"], Form()] = "remove",
+        number: Annotated[float | None, Form(allow_inf_nan=False)] = None,
         page: Annotated[int, Form(ge=1)] = 1,
     ) -> Response:
-        def remove() -> None:
+        def change() -> None:
             with suppress(UnknownIdError):  # sent twice
-                if engine.edits.event(event_id).user_id == user_id:
+                if engine.edits.event(event_id).user_id != user_id:
+                    return
+                if action == "remove":
                     engine.erase_event(event_id)
+                elif number is not None:
+                    engine.correct_event(event_id, EventPatch(value=number))
 
-        await pool.call(remove)
+        await pool.call(change)
         if request.headers.get("hx-request"):
             return await history(request, user_id, page)
         return RedirectResponse(f"/users/{segment(user_id)}/history?page={page}", 303)

@@ -104,6 +104,24 @@ def test_the_page_removes_an_event(client: httpx.Client) -> None:
     assert client.get("/v1/events", params={"user_id": "u2"}).json()["rows"] == rows
 
 
+def test_the_page_corrects_an_event(client: httpx.Client) -> None:
+    user, event = loved(client)
+    form = {"event_id": event["event_id"], "action": "correct", "number": "2.5"}
+    answer = client.post(f"/users/{user}/history", data=form)
+    assert answer.status_code == 303, answer.text
+
+    def values(of: str) -> dict[str, float]:
+        rows = client.get("/v1/events", params={"user_id": of}).json()["rows"]
+        return {row["event_id"]: row["value"] for row in rows}
+
+    assert values(user)[event["event_id"]] == 2.5
+    assert 'value="2.5"' in client.get(f"/users/{user}/history").text
+    before = values("u2")
+    assert client.post(f"/users/{user}/history", data={**form, "number": "nan"}).status_code == 422
+    client.post(f"/users/{user}/history", data={**form, "event_id": next(iter(before))})
+    assert values("u2") == before  # another user's is not changed from here
+
+
 def test_a_correction_that_is_killed_leaves_no_portrait_of_what_was(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
